@@ -1,0 +1,100 @@
+"""``allocate solve``: the joint optimum, its shared prices and its certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from allocate import __version__
+from allocate.cli import flags
+from allocate.cli.output import deliver
+from allocate.cli.progress import Progress
+from allocate.cli.release import require_method
+from allocate.cli.terminal import Story, complain
+from allocate.errors import SolveError
+
+EXIT_CODES = {"optimal": 0, "infeasible": 3, "unbounded": 3, "feasible": 4, "stopped": 4}
+
+
+def solve(
+    config: flags.ConfigFile,
+    overrides: flags.Set = None,
+    scenario: flags.Scenario = None,
+    format: flags.FormatFlag = None,
+    out: flags.Out = None,
+    whole: flags.All = False,
+    table: flags.Table = flags.Part.PRICES,
+    method: flags.MethodFlag = flags.Method.AUTO,
+    tolerance: flags.Tolerance = 1e-6,
+    seed: flags.Seed = 0,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+    color: flags.ColorFlag = flags.Color.AUTO,
+    no_progress: flags.NoProgress = False,
+    debug: flags.Debug = False,
+) -> None:
+    """Find the joint optimum, its shared prices and its certificate.
+
+    allocate solve config.yaml
+
+    allocate solve config.yaml --set gpus.h100.available=64 --format json --out result.json
+    """
+    story = Story(quiet, verbose)
+    question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
+    chosen = flags.choose_format(format, out)
+    with Progress(story, not no_progress) as progress:
+        result = answer(config, overrides or [], flags.names(scenario), question, progress)
+    from allocate.cli.render.answer import draw_answer  # rich and its kin: not for --help
+
+    text = draw_answer(
+        result,
+        chosen,
+        config=config,
+        part=table,
+        whole=whole,
+        color=color,
+        to_file=out is not None,
+    )
+    deliver(text, out, story)
+    _tell(result, story)
+    if code := EXIT_CODES[result["status"]]:
+        raise typer.Exit(code)
+
+
+def answer(
+    config: Path,
+    overrides: list[str],
+    scenarios: tuple[str, ...],
+    question: dict[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Load, solve, and return the result document, also where there is no answer."""
+    from allocate.models.loader import load
+
+    loaded = load(config, tuple(overrides), scenarios)  # a wrong config is told before any import
+
+    from allocate.solver.result import without_answer
+    from allocate.solver.solve import solve as find_optimum
+
+    try:
+        return find_optimum(loaded, progress=progress.report, **question).to_dict()
+    except SolveError as error:
+        if error.status not in ("infeasible", "unbounded"):
+            raise
+        complain(str(error))
+        return without_answer(
+            error.status,
+            version=__version__,
+            config_sha256=loaded.sha256,
+            tolerance=question["tolerance"],
+            conflicts=list(error.conflicts),
+        )
+
+
+def _tell(result: dict[str, Any], story: Story) -> None:
+    solver, timing = result["solver"], result["timing"]
+    facts = [f"{name} {value}" for name, value in solver.items() if value is not None]
+    facts += [f"{name} {value:.3g}" for name, value in timing.items() if value is not None]
+    story.detail(", ".join(facts))

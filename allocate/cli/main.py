@@ -1,0 +1,129 @@
+"""The app and its front door: ``run`` turns every outcome into an exit code.
+
+0 done, 1 the answer is no, 2 could not start, 3 infeasible or unbounded, 4 stopped early or not
+certified, 70 a bug.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from allocate import __version__
+from allocate.cli.commands.init import init
+from allocate.cli.commands.later import add_later
+from allocate.cli.commands.schema import schema
+from allocate.cli.commands.solve import solve
+from allocate.cli.commands.validate import validate
+from allocate.cli.output import silence_stdout
+from allocate.cli.terminal import complain
+from allocate.errors import AllocateError
+
+EXIT_USAGE = 2
+EXIT_STOPPED = 4
+EXIT_BUG = 70
+SIGINT = 130  # what typer returns for Ctrl-C
+
+app = typer.Typer(
+    name="allocate",
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"allocate {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def front(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Spend tokens, GPUs and human attention where the next unit is worth most.
+
+    A first answer:  allocate init demo, then  allocate solve demo/config.yaml
+
+    What if:  allocate solve demo/config.yaml --set demand.scale=2
+
+    The answer goes to stdout, the story to stderr. Nothing is sent anywhere.
+
+    Exit codes: 0 done; 1 the answer is no; 2 could not start; 3 infeasible or unbounded;
+    4 stopped early or not certified; 70 a bug.
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+app.command()(init)
+app.command()(validate)
+app.command()(solve)
+add_later(app)
+app.command()(schema)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; no outcome shows a traceback unasked."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _make_streams_tolerant()
+    try:
+        code = app(args=arguments, prog_name="allocate", standalone_mode=False)
+    except AllocateError as error:
+        complain(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _stopped()
+    except BrokenPipeError:
+        silence_stdout()
+        return 0
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own: a flag or an argument is wrong
+            return _misused(error)
+        return _bug(error, arguments)
+    return _stopped() if code == SIGINT else code if isinstance(code, int) else 0
+
+
+def run() -> NoReturn:
+    """Be the console script."""
+    sys.exit(main())
+
+
+def _stopped() -> int:
+    complain("stopped before there was an answer")
+    return EXIT_STOPPED
+
+
+def _misused(error: Exception) -> int:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "allocate"
+    complain(f"error: {error.format_message()}")  # type: ignore[attr-defined]
+    complain(f"help: {command} --help lists what it takes")
+    return EXIT_USAGE
+
+
+def _bug(error: Exception, arguments: list[str]) -> int:
+    if "--debug" in arguments or os.environ.get("ALLOCATE_DEBUG"):
+        traceback.print_exception(error)
+    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    complain(f"internal error ({what}): please report it; run with --debug for the traceback")
+    return EXIT_BUG
+
+
+def _make_streams_tolerant() -> None:
+    """Let a terminal that lacks a character show ``?`` instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError, OSError):
+                stream.reconfigure(errors="replace")

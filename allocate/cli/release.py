@@ -1,0 +1,57 @@
+"""The one place that says what this release cannot do yet, and what to do instead."""
+
+from __future__ import annotations
+
+from allocate.cli.flags import Method
+from allocate.errors import AllocateError
+
+#: Methods this release solves with.
+METHODS_TODAY = frozenset({Method.AUTO, Method.CONIC})
+
+#: Commands that are named but not built: what each will do, and what can be done today.
+COMMANDS_LATER = {
+    "compare": (
+        "Joint against each layer alone, under the same true costs.",
+        "solve the config and each change of it with `allocate solve CONFIG --set "
+        "PATH=VALUE --format json`, and compare objective.welfare",
+    ),
+    "diagnose": (
+        "The seven failure modes, each with its size in USD per hour.",
+        "read the worth, pay and valid range of each price in `allocate solve CONFIG`",
+    ),
+    "plan": (
+        "Capacity: the value of the next unit and where to stop buying.",
+        "read the price and its valid range in `allocate solve CONFIG`, and solve again with "
+        "`--set RESOURCE=CAPACITY`",
+    ),
+    "calibrate": (
+        "Logs and measurements to tables and curves with fit quality.",
+        "write fitted numbers into the config by hand; `allocate schema config` names each "
+        "field with its unit",
+    ),
+    "report": (
+        "A result rendered as one HTML page, without solving.",
+        "write the same answer with `allocate solve CONFIG --format markdown --out report.md`",
+    ),
+}
+
+
+class NotInRelease(AllocateError):
+    """Something that has a name but is not built yet."""
+
+    exit_code = 2
+
+
+def require_method(method: Method) -> str:
+    """Return the method's name if this release has it."""
+    if method not in METHODS_TODAY:
+        today = " or ".join(sorted(METHODS_TODAY))
+        raise NotInRelease(f"--method {method} is not in this release yet: use {today}.")
+    return method.value
+
+
+def refuse_command(name: str) -> None:
+    """Say that a command is not built, and what can be done today."""
+    raise NotInRelease(
+        f"allocate {name} is not in this release yet; today you can {COMMANDS_LATER[name][1]}."
+    )

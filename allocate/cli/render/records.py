@@ -1,0 +1,44 @@
+"""A part of a result as CSV: every key, full precision, for a spreadsheet or a data frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from allocate.cli.render.text import clean
+
+_FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a text that begins so
+
+
+def draw_csv(result: dict[str, Any], part: str) -> str:
+    """Write one table; nested records become ``name.key`` columns."""
+    lines = result["prices"] if part == "prices" else result["layers"][part]
+    flat = [_flat(line) for line in lines]
+    header = list(dict.fromkeys(key for line in flat for key in line))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(line.get(key)) for key in header] for line in flat)
+    return text.getvalue()
+
+
+def _flat(line: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in line.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{clean(key)}.")
+        else:
+            flat[prefix + clean(key)] = value
+    return flat
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    text = clean(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,78 @@
+"""Names from configs, made safe for a terminal, and numbers as a person reads them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Any
+
+NOTHING = "-"  # what stands where there is no number
+_KILO = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def clean(value: Any) -> str:
+    """Return a name on one line, without control, direction or unassigned characters."""
+    text = str(value).replace("\n", " ").replace("\t", " ")
+    return "".join(c for c in text if unicodedata.category(c)[0] != "C")
+
+
+def clean_lines(text: str) -> str:
+    """Do the same for a message of several lines."""
+    return "\n".join(clean(line) for line in text.expandtabs(4).split("\n"))
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Write a number with ``digits`` significant digits and thousands separators.
+
+    >>> number(48213.777), number(0.0182349), number(1e-14), number(None)
+    ('48,214', '0.01823', '1e-14', '-')
+    """
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return NOTHING if value is None or isinstance(value, float) else clean(value)
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e15 or size < 1e-4:
+        return f"{value:.{max(digits - 2, 0)}g}".replace("e-0", "e-").replace("e+", "e")
+    decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def short(value: Any, digits: int = 3) -> str:
+    """Write a count briefly: 12.3k tokens, 1.5M tokens."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return NOTHING
+    for size, letter in _KILO:
+        if abs(value) >= 0.9995 * size:
+            return number(value / size, digits) + letter
+    return "0" if abs(value) < 1e-6 else number(value, digits)
+
+
+def noiseless(value: Any, scale: float, floor: float = 1e-9) -> Any:
+    """Show 0 for what a solver leaves of a zero: below ``floor`` of the quantity's scale."""
+    if isinstance(value, float) and abs(value) < floor * max(abs(scale), 1e-300):
+        return 0.0
+    return value
+
+
+def percent(share: Any, digits: int = 3) -> str:
+    """Write a share of one in percent, without the sign: the header carries it."""
+    if not isinstance(share, int | float):
+        return NOTHING
+    value = 100.0 * share
+    return "0" if abs(value) < 1e-6 else "<0.01" if 0 < value < 0.01 else number(value, digits)
+
+
+def money(usd: Any, digits: int = 5) -> str:
+    """Write an amount of USD.
+
+    >>> money(48213.777), money(-0.52), money(0.00012345)
+    ('$48,214', '-$0.52', '$0.00012345')
+    """
+    if not isinstance(usd, int | float):
+        return NOTHING
+    text = number(abs(usd), digits)
+    if "." in text and abs(usd) >= 0.1:  # cents are written in full
+        text = f"{abs(usd):,.2f}"
+    return f"{'-' if usd < 0 else ''}${text}"

@@ -1,0 +1,104 @@
+"""The vocabulary in which the four layers hand over what they have.
+
+A layer never sees another. It registers rows, resources and activities, names the slots
+that its choices occupy, and returns *uses*: so much of a slot per unit of a quantity and
+of a feature of the request. ``stack.py`` joins the uses of a router's model, an autonomy
+level and a serving way into one arm; the rows' duals do the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from allocate.models.program import Activity, Resource, Row, Term
+from allocate.models.stream import Slot
+
+HOUR = 3600.0
+
+
+class Use(NamedTuple):
+    """Use of a slot: ``coefficient`` per unit of ``quantity`` and unit of ``feature``.
+
+    Quantities: "request", "input" and "output" (tokens of that kind), "use:NAME" (tokens
+    of one use), "wrong", "success". Features are columns of the stream, "one" the constant.
+    """
+
+    quantity: str
+    feature: str
+    slot: str
+    coefficient: float
+
+
+@dataclass(frozen=True)
+class SlotRows:
+    """Which row a slot stands for: one for all, or by a key of the member's group."""
+
+    axis: str | None
+    rows: tuple[int, ...]
+
+
+@dataclass
+class Builder:
+    """Collects what the layers register. ``periods`` are shares of the day, summing to 1."""
+
+    periods: Sequence[float]
+    period_names: Sequence[str]
+    rows: list[Row] = field(default_factory=list)
+    activities: list[Activity] = field(default_factory=list)
+    terms: list[Term] = field(default_factory=list)
+    resources: list[Resource] = field(default_factory=list)
+    slots: dict[str, tuple[Slot, SlotRows]] = field(default_factory=dict)
+    assumed: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def row(self, name: str, unit: str, capacity: float = 0.0) -> int:
+        """Register a row; returns its number."""
+        self.rows.append(Row(name, unit, capacity))
+        return len(self.rows) - 1
+
+    def period_rows(self, name: str, unit: str, capacity: float = 0.0) -> tuple[int, ...]:
+        """One row a period, each with the period's share of a capacity."""
+        return tuple(
+            self.row(f"{name}[{p}]" if len(self.periods) > 1 else name, unit, w * capacity)
+            for p, w in zip(self.period_names, self.periods, strict=True)
+        )
+
+    def activity(
+        self,
+        name: str,
+        uses: Iterable[tuple[int, float]],
+        cost: float = 0.0,
+        account: str = "money",
+        upper: float = np.inf,
+        **labels: object,
+    ) -> int:
+        """Register an activity; returns its number. Zero coefficients are dropped."""
+        kept = tuple((r, v) for r, v in uses if v != 0.0)
+        self.activities.append(Activity(name, kept, cost, account, upper, labels))
+        return len(self.activities) - 1
+
+    def slot(
+        self,
+        name: str,
+        unit: str,
+        own_price: float = 0.0,
+        account: str | None = None,
+        axis: str | None = None,
+        rows: Sequence[int] = (),
+    ) -> str:
+        """Register a slot (once); returns its name.
+
+        ``axis`` None with one row: that row for everybody. "period", "tenant", "sharing":
+        by that key of the member. "limit:N": the row for members of class set N.
+        """
+        if name not in self.slots:
+            self.slots[name] = (Slot(name, unit, own_price, account), SlotRows(axis, tuple(rows)))
+        return name
+
+    def resource(self, resource: Resource) -> None:
+        """Register a resource."""
+        self.resources.append(resource)

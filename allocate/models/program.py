@@ -1,0 +1,211 @@
+"""``Program``: the only language between the models and the solvers.
+
+    maximise    Σ_streams Σ_k Σ_a  x_ka · (payoff per request)  −  Σ_i cost_i y_i  −  Σ convex terms
+    subject to  use of every row  ≤  its capacity,      x, y ≥ 0,   y ≤ upper
+                Σ_a x_ka + declined_k = rate_k
+
+All flows are per hour, averaged over the day; the objective is USD per hour. Rows couple
+the blocks and their duals are the shared prices. A program knows no layer: the stack
+labels arms, activities and resources, and only the reader of a solution looks at labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from allocate.models.curves import RatioCost, SquareCost
+from allocate.models.stream import Flows, Stream
+
+ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A shared constraint: use ≤ capacity (time-averaged, in ``unit``)."""
+
+    name: str
+    unit: str
+    capacity: float = 0.0
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A linear decision: cost in USD per hour and unit, use of rows (negative: supply)."""
+
+    name: str
+    uses: tuple[tuple[int, float], ...]
+    cost: float = 0.0
+    account: str = "money"
+    upper: float = np.inf
+    labels: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A convex cost on one activity (``SquareCost``) or on two, y then n (``RatioCost``)."""
+
+    activities: tuple[int, ...]
+    cost: SquareCost | RatioCost
+    account: str = "training"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A capacity that the user can change: ``path`` is where the config says it.
+
+    Changing it by one unit changes the capacity of ``rows`` by their weight, and what
+    activities supply to rows by the weight of ``supplies`` (row, activity, weight).
+    ``pay`` is what a used unit costs in the objective (USD per hour).
+    """
+
+    path: str
+    label: str
+    unit: str
+    capacity: float | None
+    rows: tuple[tuple[int, float], ...] = ()
+    supplies: tuple[tuple[int, int, float], ...] = ()
+    pay: float = 0.0
+    noun: str = "unit"
+    kind: str = "capacity"
+
+
+class Allocation(NamedTuple):
+    """A primal point: flows of every stream and the level of every activity."""
+
+    flows: tuple[Flows, ...]
+    levels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Program:
+    """Blocks, rows, resources. ``offset`` is a constant of the objective, USD per hour."""
+
+    rows: tuple[Row, ...]
+    streams: tuple[Stream, ...]
+    activities: tuple[Activity, ...] = ()
+    terms: tuple[Term, ...] = ()
+    resources: tuple[Resource, ...] = ()
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Arrays that every method wants."""
+        set_ = object.__setattr__
+        set_(self, "capacity", np.array([r.capacity for r in self.rows], float))
+        set_(self, "cost", np.array([a.cost for a in self.activities], float))
+        set_(self, "upper", np.array([a.upper for a in self.activities], float))
+        entries = [(r, i, v) for i, a in enumerate(self.activities) for r, v in a.uses]
+        r, i, v = zip(*entries, strict=True) if entries else ((), (), ())
+        shape = (len(self.rows), len(self.activities))
+        set_(self, "use", sp.csc_matrix((np.array(v, float), (r, i)), shape=shape))
+        curved = {i for t in self.terms for i in t.activities}
+        linear = np.array([i not in curved for i in range(len(self.activities))], bool)
+        set_(self, "linear", linear)
+
+    capacity: np.ndarray = field(init=False, repr=False, compare=False)
+    cost: np.ndarray = field(init=False, repr=False, compare=False)
+    upper: np.ndarray = field(init=False, repr=False, compare=False)
+    use: sp.csc_matrix = field(init=False, repr=False, compare=False)
+    linear: np.ndarray = field(init=False, repr=False, compare=False)
+
+    # --- value -----------------------------------------------------------------------------
+
+    def usage(self, allocation: Allocation) -> np.ndarray:
+        """[rows]: use of every row."""
+        out = self.use @ allocation.levels
+        for stream, flows in zip(self.streams, allocation.flows, strict=True):
+            out = out + stream.row_use(
+                flows.member, flows.arm, stream.amounts(flows), len(self.rows)
+            ) @ flows.requests
+        return np.asarray(out).ravel()
+
+    def accounts(self, allocation: Allocation) -> dict[str, float]:
+        """Objective by account, USD per hour; costs positive, value as earned."""
+        out = dict.fromkeys(ACCOUNTS, 0.0)
+        for stream, flows in zip(self.streams, allocation.flows, strict=True):
+            _, cost = stream.slot_use(flows)
+            for s, slot in enumerate(stream.slots):
+                if slot.account:
+                    out[slot.account] += float(cost[:, s] @ flows.requests)
+            served = np.bincount(flows.member, flows.requests, len(stream.rate))
+            declined = np.maximum(stream.rate - served, 0.0)
+            penalty = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
+            out["value"] += float(penalty @ declined)
+        out["value"] = -out["value"]
+        for i, a in enumerate(self.activities):
+            out[a.account] += self.cost[i] * allocation.levels[i]
+        for t in self.terms:
+            out[t.account] += float(t.cost.value(*(allocation.levels[i] for i in t.activities)))
+        out["training"] -= self.offset
+        return out
+
+    def welfare(self, allocation: Allocation) -> float:
+        """The objective, USD per hour."""
+        accounts = self.accounts(allocation)
+        return accounts.pop("value") - sum(accounts.values())
+
+    # --- dual ------------------------------------------------------------------------------
+
+    def unit_profit(self, duals: np.ndarray) -> np.ndarray:
+        """[activities]: −cost − price of what a unit uses, before convex terms."""
+        return -self.cost - self.use.T @ duals
+
+    def activity_profit(self, duals: np.ndarray) -> np.ndarray:
+        """[activities]: best profit of each activity (a term's stands at its first)."""
+        unit = self.unit_profit(duals)
+        with np.errstate(invalid="ignore"):
+            best = np.where(unit > 0, unit * self.upper, 0.0)
+        best[~self.linear] = 0.0
+        for t in self.terms:
+            best[t.activities[0]] = self._term_profit(t, unit)
+        return best
+
+    def _term_profit(self, term: Term, unit: np.ndarray) -> float:
+        y = term.activities[0]
+        if isinstance(term.cost, SquareCost):
+            level = float(term.cost.best_response(unit[y], self.upper[y]))
+            return float(unit[y] * level - term.cost.value(level))
+        n = term.activities[1]
+        level, count = term.cost.best_response(unit[y], -unit[n], self.upper[y], self.upper[n])
+        return float(unit[y] * level + unit[n] * count - term.cost.value(level, count))
+
+    def dual(self, duals: np.ndarray, profits: Sequence[np.ndarray] | None = None) -> float:
+        """Exact dual value, USD per hour: an upper bound on every feasible welfare.
+
+        ``profits``: [K, A] of every stream at these prices, where they are known already.
+        """
+        total = self.offset + float(self.capacity @ duals)
+        for i, stream in enumerate(self.streams):
+            p = stream.profits(duals) if profits is None else profits[i]
+            best = np.maximum(p.max(axis=1, initial=-np.inf), -stream.decline_cost)
+            total += float(stream.rate @ np.where(stream.rate > 0, best, 0.0))
+        return total + float(self.activity_profit(duals).sum())
+
+    # --- change ----------------------------------------------------------------------------
+
+    def with_capacity(self, resource: Resource, capacity: float) -> Program:
+        """The program with one resource's capacity changed."""
+        step = capacity - (resource.capacity or 0.0)
+        rows = list(self.rows)
+        for r, weight in resource.rows:
+            rows[r] = replace(rows[r], capacity=rows[r].capacity + weight * step)
+        activities = list(self.activities)
+        for r, i, weight in resource.supplies:
+            uses = dict(activities[i].uses)
+            uses[r] = uses.get(r, 0.0) - weight * step
+            activities[i] = replace(activities[i], uses=tuple(uses.items()))
+        resources = tuple(
+            replace(s, capacity=capacity) if s.path == resource.path else s for s in self.resources
+        )
+        return replace(
+            self, rows=tuple(rows), activities=tuple(activities), resources=resources
+        )
+
+    def value_of(self, resource: Resource, duals: np.ndarray, levels: np.ndarray) -> float:
+        """Gain in welfare per hour for one more unit of a resource (envelope theorem)."""
+        gain = sum(weight * duals[r] for r, weight in resource.rows)
+        return float(gain + sum(w * duals[r] * levels[i] for r, i, w in resource.supplies))

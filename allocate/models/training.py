@@ -1,0 +1,233 @@
+"""The training layer: tokens as capital, the paper's (11) and (12).
+
+An asset turns rollout, verifier and update tokens (per depreciation window) into a stock
+of capability. The stock is worth what the classes that use the model gain by it; that
+worth is handed in as ``worth`` (USD per hour and success point) and refreshed by the
+stack until it agrees with the answer's own routing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from allocate.models import config as cfg
+from allocate.models.builder import HOUR, Builder
+from allocate.models.curves import (
+    Effort,
+    Linear,
+    RatioCost,
+    RequestCurve,
+    ResidualRisk,
+    Saturating,
+    ScalingLaw,
+    SquareCost,
+)
+from allocate.models.program import Resource, Term
+from allocate.models.stream import Arm, Slot, Stream
+
+INPUTS = ("rollout", "verifier", "update")
+MOST_TOKENS = 1e6  # cap of an input, in reference amounts
+MOST_GAIN = 1e3  # cap of a gain in success points; far above any, it only bounds the dual
+
+
+def gain_curve(gain: cfg.Gain) -> Any:
+    """The curve of an asset's gain over its index."""
+    match gain:
+        case cfg.GainSaturating():
+            return Saturating(gain.ceiling, gain.scale)
+        case cfg.GainCobbDouglas():
+            return Linear(gain.scale)
+        case _:
+            return ScalingLaw(gain.floor, gain.b, gain.c, gain.power, gain.samples)
+
+
+def training_stream(
+    builder: Builder,
+    config: cfg.Config,
+    gpus: Mapping[str, tuple[int, ...]],
+    token_rows: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
+    budget_row: int | None,
+    worth: Mapping[str, float],
+) -> Stream:
+    """Register what training uses; returns one member per asset.
+
+    ``token_rows``: for each deployment and period, rows used by a decoded token an hour.
+    """
+    section = config.training
+    assert section is not None
+    gain_rows, technologies, input_rows = [], [], []
+    for name, asset in section.assets.items():
+        rows = []
+        for kind in INPUTS:
+            spec: cfg.TrainingInput | None = getattr(asset, kind)
+            row = builder.row(f"training {name} {kind} tokens", "token/h")
+            rows.append(row)
+            if spec is not None:
+                levels = asset.staleness if kind == "rollout" else []
+                _supply(builder, config, name, kind, spec, levels, row, gpus, token_rows, budget_row)
+        input_rows.append(rows)
+        gain_rows.append(builder.row(f"training {name} gain", "success point"))
+        technologies.append(_technology(asset, section.depreciation_per_h))
+    _portfolio(builder, section, gain_rows, input_rows, worth)
+    return _stream(section, technologies, input_rows, gain_rows)
+
+
+def _technology(asset: cfg.TrainingAsset, depreciation: float) -> RequestCurve:
+    exponents, references, caps = [], [], []
+    for kind in INPUTS:
+        spec: cfg.TrainingInput | None = getattr(asset, kind)
+        exponents.append(spec.exponent if spec else 0.0)
+        reference = spec.reference_tokens * depreciation if spec else 1.0  # tokens per hour
+        references.append(reference)
+        caps.append(MOST_TOKENS * reference if spec else 1.0)
+    effort = Effort(tuple(exponents), tuple(references))
+    return RequestCurve(gain_curve(asset.gain), effort, ResidualRisk(0.0), tuple(caps))
+
+
+def _supply(
+    builder: Builder,
+    config: cfg.Config,
+    asset: str,
+    kind: str,
+    spec: cfg.TrainingInput,
+    levels: Sequence[cfg.StalenessLevel],
+    row: int,
+    gpus: Mapping[str, tuple[int, ...]],
+    token_rows: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
+    budget_row: int | None,
+) -> None:
+    """Activities that make one kind of training token, by staleness level and period."""
+    usd = spec.price_usd_per_mtok / 1e6
+    cap: list[int] = []
+    if spec.max_tokens_per_s is not None:
+        path = f"training.assets.{asset}.{kind}.max_tokens_per_s"
+        cap = [builder.row(path, "token/h", spec.max_tokens_per_s * HOUR)]
+        builder.resource(
+            Resource(
+                path, f"{asset} {kind} supply", "USD per h per token/s", spec.max_tokens_per_s,
+                rows=((cap[0], HOUR),), noun="token a second",
+            )
+        )
+    for level in levels or [cfg.StalenessLevel(versions=0.0, efficiency=1.0)]:
+        for t, period in enumerate(builder.period_names):
+            uses = [(row, -level.efficiency), *((r, 1.0) for r in cap)]
+            pay = usd
+            if spec.deployment is not None:
+                uses += [(r, v * level.cost) for r, v in token_rows[spec.deployment][t]]
+            elif spec.gpu is not None:
+                per_gpu = level.cost / (spec.tokens_per_gpu_s * HOUR)  # type: ignore[operator]
+                uses.append((gpus[spec.gpu][t], per_gpu))
+                pay += per_gpu * config.gpus[spec.gpu].price_usd_per_h
+            if budget_row is not None:
+                uses.append((budget_row, pay))
+            builder.activity(
+                f"{asset} {kind} tokens, {level.versions:g} versions old [{period}]",
+                uses, pay, "training", MOST_TOKENS * spec.reference_tokens,
+                layer="training", asset=asset, input=kind, staleness=level.versions, period=t,
+                efficiency=level.efficiency,
+            )
+
+
+def _portfolio(
+    builder: Builder,
+    section: cfg.Training,
+    gain_rows: Sequence[int],
+    input_rows: Sequence[Sequence[int]],
+    worth: Mapping[str, float],
+) -> None:
+    """Gains at their worth, less the price of their variance: κ/2 (g'Cg + Σ ν g²/verifier)."""
+    kappa = section.risk_aversion
+    assets = list(section.assets.items())
+    uses: list[list[tuple[int, float]]] = [[(r, 1.0)] for r in gain_rows]
+    if kappa > 0:
+        factors = _factors(section)
+        for i, factor in enumerate(factors):
+            rows = [builder.row(f"training risk factor {i} ({s})", "1") for s in "+-"]
+            signs = (1.0, -1.0)
+            for r, sign in zip(rows, signs, strict=True):
+                for j, loading in enumerate(factor):
+                    uses[j].append((r, sign * loading))
+            y = builder.activity(f"training risk factor {i}", [(r, -1.0) for r in rows],
+                                 0.0, "training", MOST_GAIN)
+            builder.terms.append(Term((y,), SquareCost(kappa)))
+        for j, (name, asset) in enumerate(assets):
+            if asset.verifier_noise == 0 or asset.verifier is None:
+                continue
+            exposed = builder.row(f"training {name} unverified gain", "success point")
+            uses[j].append((exposed, 1.0))
+            y = builder.activity(f"training {name} unverified gain", [(exposed, -1.0)],
+                                 0.0, "training", MOST_GAIN)
+            reference = asset.verifier.reference_tokens * section.depreciation_per_h
+            most = MOST_TOKENS * reference
+            # the same verifier tokens serve the index and the variance: they are not used up
+            made = builder.row(f"training {name} verifier observations", "token/h")
+            n = builder.activity(f"training {name} observations", [(made, 1.0)],
+                                 0.0, "training", most)
+            _observe(builder, name, made)
+            builder.terms.append(
+                Term((y, n), RatioCost(kappa * asset.verifier_noise * reference))
+            )
+    for j, (name, asset) in enumerate(assets):
+        builder.activity(
+            f"capability {name}", uses[j], -worth.get(asset.model, 0.0), "training", MOST_GAIN,
+            layer="training", asset=name, model=asset.model, gain=True,
+        )
+
+
+def _observe(builder: Builder, asset: str, row: int) -> None:
+    """Let every verifier token of an asset also supply an observation."""
+    from dataclasses import replace
+
+    for i, a in enumerate(builder.activities):
+        if a.labels.get("asset") == asset and a.labels.get("input") == "verifier":
+            builder.activities[i] = replace(a, uses=(*a.uses, (row, -a.labels["efficiency"])))
+
+
+def _factors(section: cfg.Training) -> np.ndarray:
+    """Rows F with F'F the covariance of the gains per unit of gain; zero rows dropped."""
+    names = list(section.assets)
+    std = np.array([section.assets[n].gain_std for n in names])
+    corr = np.eye(len(names))
+    for a, others in section.correlation.items():
+        for b, value in others.items():
+            i, j = names.index(a), names.index(b)
+            if i != j:
+                corr[i, j] = corr[j, i] = value
+    weights, vectors = np.linalg.eigh(corr * np.outer(std, std))
+    kept = weights > 1e-15 * max(weights.max(), 1e-300)
+    return (vectors[:, kept] * np.sqrt(weights[kept])).T
+
+
+def _stream(
+    section: cfg.Training,
+    technologies: Sequence[RequestCurve],
+    input_rows: Sequence[Sequence[int]],
+    gain_rows: Sequence[int],
+) -> Stream:
+    n, n_uses = len(technologies), len(INPUTS)
+    slots = tuple(Slot(f"{kind} tokens", "token/h") for kind in INPUTS) + (Slot("gain", "point"),)
+    rows = np.array([[*r, g] for r, g in zip(input_rows, gain_rows, strict=True)])
+    coefficient = np.zeros((n_uses + 3, 1, n, len(slots)))
+    for j in range(n_uses):
+        coefficient[1 + j, 0, :, j] = 1.0
+    coefficient[-1, 0, :, -1] = -1.0
+    return Stream(
+        name="training",
+        rate=np.ones(n),
+        features=np.ones((n, 1)),
+        group=np.arange(n),
+        menu=np.eye(n, dtype=bool),
+        rows=rows,
+        slots=slots,
+        arms=tuple(
+            Arm({"asset": name, "model": a.model, "kind": a.kind}, i)
+            for i, (name, a) in enumerate(section.assets.items())
+        ),
+        technologies=tuple(technologies),
+        coefficients=sp.csr_matrix(coefficient.reshape(-1, len(slots))),
+        decline_cost=np.zeros(n),
+    )

@@ -1,0 +1,143 @@
+"""Every outcome has its exit code and no traceback."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from allocate.cli.release import COMMANDS_LATER
+from allocate.errors import SolveError
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "version: 1\nmodels: {m: {quality: 0.5}}\nclasses: {k: {rate_per_s: 1, value_usd: 1}}\n"
+    )
+    return path
+
+
+def raising(monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("allocate.cli.commands.solve.answer", fail)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("optimal", 0), ("feasible", 4), ("stopped", 4), ("infeasible", 3), ("unbounded", 3)],
+)
+def test_solve_ends_with_the_code_of_its_status(cli, solved, status, code):
+    solved["status"] = status
+    ran = cli("solve", "c.yaml", "--format", "json")
+    assert ran.code == code
+    assert json.loads(ran.out)["status"] == status
+
+
+def test_solve_asks_what_the_flags_say(cli, config, solver, result):
+    asked = {}
+
+    def solve(loaded, **question):
+        asked.update(question, scale=loaded.config.demand.scale)
+        question["progress"]({"iteration": 1, "gap": 0.5})
+        return SimpleNamespace(to_dict=lambda: result)
+
+    solver.solve = solve
+    flags = ["--method", "conic", "--tolerance", "1e-4", "--seed", "7", "--set", "demand.scale=3"]
+    assert cli("solve", config, *flags).code == 0
+    asked.pop("progress")
+    assert asked == {"method": "conic", "tolerance": 1e-4, "seed": 7, "scale": 3.0}
+
+
+def test_infeasible_prints_a_document_and_names_the_conflict(cli, config, solver):
+    def fail(*args, **kwargs):
+        raise SolveError("infeasible", "limits exclude each other", ("limits.risk_per_h",))
+
+    solver.solve = fail
+    ran = cli("solve", config, "--format", "json")
+    assert ran.code == 3
+    assert json.loads(ran.out)["conflicts"] == ["limits.risk_per_h"]
+    assert "limits.risk_per_h" in ran.err
+    screen = cli("solve", config)
+    assert screen.code == 3
+    assert screen.out.startswith("infeasible")
+    assert "- limits.risk_per_h" in screen.out
+
+
+def test_interrupt_ends_with_4(cli, monkeypatch):
+    raising(monkeypatch, KeyboardInterrupt())
+    ran = cli("solve", "c.yaml")
+    assert (ran.code, ran.out) == (4, "")
+    assert "stopped" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_bug_ends_with_70_and_one_line(cli, monkeypatch):
+    raising(monkeypatch, KeyError("lane"))
+    ran = cli("solve", "c.yaml")
+    assert ran.code == 70
+    assert ran.err.startswith("internal error (KeyError: 'lane')")
+    assert "please report" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_debug_shows_the_traceback_of_a_bug(cli, monkeypatch):
+    raising(monkeypatch, KeyError("lane"))
+    assert "Traceback" in cli("solve", "c.yaml", "--debug").err
+
+
+@pytest.mark.parametrize("name", COMMANDS_LATER)
+def test_commands_of_a_later_release_say_so(cli, name):
+    ran = cli(name, "c.yaml", "--set", "a=1", "--baseline", "greedy")
+    assert (ran.code, ran.out) == (2, "")
+    assert f"allocate {name} is not in this release yet" in ran.err
+    assert "today you can" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["solve"],
+        ["solve", "none.yaml"],
+        ["solve", "c.yaml", "--nonsense"],
+        ["solve", "c.yaml", "--tolerance", "0"],
+        ["solve", "c.yaml", "--format", "xml"],
+        ["validate", "none.yaml"],
+        ["schema", "nothing"],
+        ["nothing"],
+    ],
+)
+def test_what_cannot_start_ends_with_2(cli, arguments):
+    ran = cli(*arguments)
+    assert ran.code == 2
+    assert ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("command", ["init", "validate", "solve", "schema", *COMMANDS_LATER])
+def test_every_command_has_help(cli, command):
+    ran = cli(command, "--help")
+    assert ran.code == 0
+    assert command in ran.out
+
+
+def test_help_lists_every_command_and_says_which_are_not_built(cli):
+    out = cli("--help").out
+    for command in ("init", "validate", "solve", "schema", *COMMANDS_LATER):
+        assert command in out
+    assert out.count("not in this release yet") == len(COMMANDS_LATER)
+
+
+def test_no_arguments_show_the_help(cli):
+    ran = cli()
+    assert ran.code == 0
+    assert "Usage" in ran.out
+
+
+def test_version(cli):
+    from allocate import __version__
+
+    assert cli("--version").out == f"allocate {__version__}\n"

@@ -1,0 +1,50 @@
+"""What a person reads, to the letter; ``pytest --refresh-goldens`` after a wanted change."""
+
+import pytest
+
+CONFIG = "examples/coding_agent.yaml"
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("solve.txt", []),
+        ("solve_all.txt", ["--all"]),
+        ("solve.md", ["--format", "markdown"]),
+        ("prices.csv", ["--format", "csv"]),
+        ("autonomy.csv", ["--format", "csv", "--table", "autonomy"]),
+        ("training.csv", ["--format", "csv", "--table", "training"]),
+    ],
+)
+def test_answer_reads_as_before(cli, solved, golden, name, flags):
+    ran = cli("solve", CONFIG, *flags)
+    assert ran.code == 0
+    assert ran.err == ""
+    golden(name, ran.out)
+
+
+def test_answer_that_is_not_certified_is_marked(cli, solved, golden):
+    solved["status"] = "stopped"
+    solved["certificate"] |= {"relative_gap": 0.031, "dual": 4140.0, "holds": False}
+    ran = cli("solve", CONFIG)
+    assert ran.code == 4
+    assert "NOT certified" in ran.out
+    golden("solve_stopped.txt", ran.out)
+
+
+@pytest.mark.parametrize("name", ["solve.txt", "solve_all.txt"])
+def test_screen_fits_eighty_columns(cli, solved, name):
+    ran = cli("solve", CONFIG, *(["--all"] if "all" in name else []))
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_slack_prices_are_shown_as_zero(cli, solved):
+    solved["prices"][3]["value"] = 4.8e-10  # what an interior point leaves
+    line = next(x for x in cli("solve", CONFIG).out.splitlines() if "budgets.money_usd" in x)
+    assert " 0 " in line
+    assert "e-" not in line
+
+
+def test_hidden_lines_are_counted(cli, solved):
+    assert "2 more lines: --all shows them" in cli("solve", CONFIG).out
+    assert "--all shows" not in cli("solve", CONFIG, "--all").out

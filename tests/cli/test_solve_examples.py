@@ -1,0 +1,65 @@
+"""Every example and every template, through the real solver: the contract's form holds."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from allocate.cli.commands.init import Template
+from allocate.solver.result import result_schema
+
+pytest.importorskip("allocate.solver.solve")
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+OBJECTIVE = ("money", "latency", "risk", "oversight", "training")
+
+
+def check_form(document: dict) -> None:
+    jsonschema.validate(document, result_schema())
+    assert document["status"] == "optimal"
+    assert document["certificate"]["holds"] is True
+    assert document["certificate"]["relative_gap"] <= 1e-6
+    objective = document["objective"]
+    balance = objective["value"] - sum(objective[part] for part in OBJECTIVE)
+    assert objective["welfare"] == pytest.approx(balance, rel=1e-6, abs=1e-9)
+    for price in document["prices"]:
+        assert price["sentence"]
+        if not price["binding"]:
+            assert price["value"] == 0
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_solves_to_the_contract(cli, path):
+    ran = cli("solve", path, "--format", "json")
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    check_form(document)
+    assert document["prices"]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_a_capacity_set_to_itself_changes_nothing(cli, path):
+    first = json.loads(cli("solve", path, "--format", "json").out)
+    price = next((p for p in first["prices"] if p["capacity"] is not None), None)
+    if price is None:
+        pytest.skip("no resource has a capacity")
+    change = f"{price['resource']}={price['capacity']}"
+    again = json.loads(cli("solve", path, "--format", "json", "--set", change).out)
+    assert again["objective"]["welfare"] == pytest.approx(first["objective"]["welfare"], rel=1e-5)
+
+
+@pytest.mark.parametrize("template", list(Template))
+def test_a_template_solves_at_once(cli, tmp_path, template):
+    cli("init", tmp_path, "--template", template)
+    ran = cli("solve", tmp_path / "config.yaml", "--format", "json")
+    assert ran.code == 0, ran.err
+    check_form(json.loads(ran.out))
+
+
+def test_the_screen_of_a_real_answer_fits(cli, tmp_path):
+    cli("init", tmp_path, "--template", "agent-fleet")
+    ran = cli("solve", tmp_path / "config.yaml")
+    assert ran.code == 0, ran.err
+    assert "welfare - optimal" in ran.out
+    assert "Next" in ran.out
