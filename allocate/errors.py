@@ -50,6 +50,9 @@ CODES = {
 }
 """Every error code and what it means; a code is never given a new meaning."""
 
+SHOWN = 100
+"""How many problems a message prints; the exception holds all of them."""
+
 # What a caret underlines: a quoted text, or everything up to the next mark of YAML.
 _TOKEN = re.compile(r""""[^"]*"|'[^']*'|[^\s,:\[\]{}]+|.""")
 
@@ -111,9 +114,12 @@ class ProblemsError(AllocateError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        text = "\n\n".join(str(problem) for problem in self.problems)
+        parts = [str(problem) for problem in self.problems[:SHOWN]]
         count = len(self.problems)
-        return f"{text}\n\n{count} errors" if count > 1 else text
+        if count > 1:
+            more = f", of which the first {SHOWN} are shown" if count > SHOWN else ""
+            parts.append(f"{count:,} errors{more}")
+        return "\n\n".join(parts)
 
 
 class ConfigError(ProblemsError):

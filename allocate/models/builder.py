@@ -74,11 +74,12 @@ class Builder:
         cost: float = 0.0,
         account: str = "money",
         upper: float = np.inf,
+        loose: bool = True,
         **labels: object,
     ) -> int:
         """Register an activity; returns its number. Zero coefficients are dropped."""
         kept = tuple((r, v) for r, v in uses if v != 0.0)
-        self.activities.append(Activity(name, kept, cost, account, upper, labels))
+        self.activities.append(Activity(name, kept, cost, account, upper, loose, labels))
         return len(self.activities) - 1
 
     def slot(

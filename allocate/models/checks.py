@@ -9,14 +9,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from allocate.errors import Problem
-from allocate.models import messages, paths
+from allocate.models import paths
 from allocate.models.classes import Classes, named_rows
 from allocate.models.config import (
     Config,
@@ -24,111 +23,26 @@ from allocate.models.config import (
     ShareLimit,
     Table,
     Training,
-    TrainingAsset,
     TrainingInput,
 )
-from allocate.models.paths import PathError, nearest
+from allocate.models.references import (
+    Problems,
+    assets,
+    dotted_paths,
+    inputs,
+    limited_classes,
+    references,
+    unknown_keys,
+)
 from allocate.models.servable import servable
 
 ROUNDING = 1e-9  # two slopes or shares closer than this are equal
-Problems = Iterator[Problem]
 
 
 def check(config: Config, data: dict[str, Any]) -> list[Problem]:
     """Run every check that needs no class table; ``data`` is the config as written."""
     found = [problem for one in CHECKS for problem in one(config)]
-    return [*found, *_paths(config, data)]
-
-
-# --- references -------------------------------------------------------------------------
-
-
-def _references(config: Config) -> Problems:
-    caching = config.caching
-    for name, item in config.classes.items():
-        at = ("classes", name)
-        yield from _known(at, "tenant", item.tenant, config.tenants)
-        yield from _known(at, "reuse", item.reuse, caching.reuse)
-        yield from _known(at, "sharing", item.sharing, caching.sharing)
-        yield from _known(at, "models", item.models, config.models)
-        yield from _known(at, "autonomy", item.autonomy, config.autonomy)
-        yield from _known(at, "periods", item.periods, config.periods)
-        yield from _keys((*at, "quality"), item.quality, config.models)
-    for name, item in config.deployments.items():
-        yield from _known(("deployments", name), "model", item.model, config.models)
-        yield from _known(("deployments", name), "gpu", item.gpu, config.gpus)
-    for name, limit in config.limits.latency.items():
-        yield from _known(("limits", "latency", name), "tenants", limit.tenants, config.tenants)
-    for name, limit in config.limits.shares.items():
-        yield from _known(("limits", "shares", name), "models", limit.models, config.models)
-    if config.class_table is None:
-        yield from _limited_classes(config, config.classes)
-    for name, model in config.models.items():
-        at = ("models", name, "reference_tokens")
-        yield from _keys(at, model.reference_tokens, config.token_uses)
-    for at, asset in _assets(config):
-        yield from _known(at, "model", asset.model, config.models)
-        for kind, made in _inputs(asset):
-            yield from _known((*at, kind), "deployment", made.deployment, config.deployments)
-            yield from _known((*at, kind), "gpu", made.gpu, config.gpus)
-
-
-def _limited_classes(config: Config, known: Collection[str]) -> Problems:
-    for name, limit in config.limits.latency.items():
-        yield from _known(("limits", "latency", name), "classes", limit.classes, known)
-    for name, limit in config.limits.shares.items():
-        yield from _known(("limits", "shares", name), "classes", limit.classes, known)
-
-
-def _known(
-    at: paths.KeyPath, key: str, value: str | Sequence[str] | None, known: Collection[str]
-) -> Problems:
-    """Yield a problem for each name that refers to nothing."""
-    if value is None:
-        return
-    one = isinstance(value, str)
-    for index, name in enumerate([value] if one else value):
-        if name not in known:
-            message = f"`{key}` refers to `{name}`, which is nothing"
-            path = (*at, key) if one else (*at, key, index)
-            yield Problem("CFG020", message, hint=nearest(name, known), path=path)
-
-
-def _keys(at: paths.KeyPath, keys: Iterable[str], known: Collection[str]) -> Problems:
-    for name in keys:
-        if name not in known:
-            message = f"`{at[-1]}` refers to `{name}`, which is nothing"
-            yield Problem("CFG020", message, hint=nearest(name, known), path=(*at, name))
-
-
-def _paths(config: Config, data: dict[str, Any]) -> Problems:
-    """Dotted paths in the file lead somewhere, and scenarios set what may be there."""
-    for name, settings in config.scenarios.items():
-        for path, value in settings.items():
-            yield from _leads(("scenarios", name, path), path, data) or _fits(
-                ("scenarios", name, path), path, value
-            )
-    for path in config.assumed:
-        if not (config.class_table and path.startswith("classes.")):
-            yield from _leads(("assumed", path), path, data)
-
-
-def _leads(at: paths.KeyPath, path: str, data: dict[str, Any]) -> list[Problem]:
-    try:
-        paths.resolve(path, data)
-    except PathError as error:
-        return [Problem("CFG012", str(error), hint=error.hint, path=at)]
-    return []
-
-
-def _fits(at: paths.KeyPath, path: str, value: Any) -> Problems:
-    keys = tuple(path.split("."))
-    try:
-        paths.validate(keys, value)
-    except ValidationError as error:
-        for detail in error.errors():
-            problem = messages.problem({**detail, "loc": (*keys, *detail["loc"])}, {})
-            yield dataclasses.replace(problem, path=at)
+    return [*found, *dotted_paths(config, data)]
 
 
 # --- demand -----------------------------------------------------------------------------
@@ -151,7 +65,7 @@ def check_table(config: Config, classes: Classes, file: str) -> Problems:
     """Check what can only be said once the class table is read."""
     limits = [*config.limits.latency.values(), *config.limits.shares.values()]
     if any(limit.classes is not None for limit in limits):
-        yield from _limited_classes(config, set(classes.names))
+        yield from limited_classes(config, set(classes.names))
     for reason, wrong in servable(config).rows(classes):
         for decline in (False, True):
             rows = np.flatnonzero((wrong & (classes.decline == decline))[classes.inline :])
@@ -364,31 +278,18 @@ def _retention(config: Config) -> Problems:
 # --- training ---------------------------------------------------------------------------
 
 
-def _assets(config: Config) -> Iterator[tuple[paths.KeyPath, TrainingAsset]]:
-    if config.training is not None:
-        for name, asset in config.training.assets.items():
-            yield ("training", "assets", name), asset
-
-
-def _inputs(asset: TrainingAsset) -> Iterator[tuple[str, TrainingInput]]:
-    for kind in ("rollout", "verifier", "update"):
-        made = getattr(asset, kind)
-        if made is not None:
-            yield kind, made
-
-
 def _training_inputs(config: Config) -> Problems:
-    for at, asset in _assets(config):
-        inputs = list(_inputs(asset))
-        if not inputs:
+    for at, asset in assets(config):
+        made_here = list(inputs(asset))
+        if not made_here:
             message = f"the asset `{at[-1]}` has no input"
             hint = "give at least one of `rollout`, `verifier` and `update`"
             yield Problem("CFG036", message, hint=hint, path=at)
-        total = math.fsum(made.exponent for _, made in inputs)
+        total = math.fsum(made.exponent for _, made in made_here)
         if total > 1 + 1e-12:
             message = f"the exponents of the inputs of `{at[-1]}` sum to {total:g}"
             yield Problem("CFG024", message, hint="they may sum to at most 1", path=at)
-        for kind, made in inputs:
+        for kind, made in made_here:
             yield from _one_source((*at, kind), made, config)
 
 
@@ -419,9 +320,9 @@ def _correlation(config: Config) -> Problems:
         return
     training, at = config.training, ("training", "correlation")
     names = list(training.assets)
-    strangers = list(_keys(at, training.correlation, names))
+    strangers = list(unknown_keys(at, training.correlation, names))
     for name, row in training.correlation.items():
-        strangers += _keys((*at, name), row, names)
+        strangers += unknown_keys((*at, name), row, names)
     yield from strangers
     if strangers:
         return
@@ -451,7 +352,7 @@ def _matrix(training: Training, names: list[str]) -> tuple[np.ndarray, list[tupl
 
 
 CHECKS: tuple[Callable[[Config], Problems], ...] = (
-    _references,
+    references,
     _some_classes,
     _servable,
     _one_success,

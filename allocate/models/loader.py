@@ -76,14 +76,12 @@ class _Draft:
         at_key = by_key or problem.code in AT_KEY or found != path
         at = spot.key if at_key and not origin else spot.value
         placed = self.source.problem(problem.code, problem.message, at, problem.hint)
-        return dataclasses.replace(placed, path=path)
+        return dataclasses.replace(placed, path=path, severity=problem.severity)
 
     def set(self, path: str, value: Any, origin: str | Spot) -> None:
         """Override the value at a dotted path."""
         try:
             keys = paths.resolve(path, self.data)
-            if "*" in keys:
-                raise PathError("`*` cannot be set", "name one item")
         except PathError as error:
             at = Problem("CFG012", str(error), hint=error.hint)
             if isinstance(origin, str):
@@ -99,7 +97,7 @@ class _Draft:
 def load(path: str | Path, overrides: Sequence[str] = (), scenarios: Sequence[str] = ()) -> Loaded:
     """Read and check a config file.
 
-    Arguments:
+    Args:
         path: the YAML file.
         overrides: texts such as ``models.cheap.quality=0.8``, applied last and in order.
         scenarios: names under ``scenarios`` of the file, applied in order before them.
@@ -172,7 +170,7 @@ def _apply_scenarios(draft: _Draft, names: Sequence[str]) -> None:
         if not isinstance(settings, dict):
             message = f"there is no scenario `{name}`"
             origin = f"--scenario {name}"
-            hint = paths.nearest(name, known) or "the config has no `scenarios`"
+            hint = paths.nearest(name, known)
             draft.problems.append(Problem("CFG014", message, origin, hint=hint))
             continue
         for path, value in settings.items():
@@ -222,5 +220,6 @@ def _validate(draft: _Draft) -> tuple[Config | None, list[KeyPath]]:
 def _in_order(draft: _Draft) -> list[Problem]:
     """Order problems as a reader meets them: the file from top to bottom, then the rest."""
     main = draft.source.file or None
-    unique = list(dict.fromkeys(draft.problems))
-    return sorted(unique, key=lambda p: (p.file != main, p.line or 0, p.column or 0))
+    # A scenario that is applied is checked twice: by itself, and in what it changed.
+    unique = {(p.code, p.message, p.file, p.line, p.column): p for p in draft.problems}
+    return sorted(unique.values(), key=lambda p: (p.file != main, p.line or 0, p.column or 0))

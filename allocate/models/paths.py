@@ -161,7 +161,8 @@ def validate(path: KeyPath, value: Any) -> Any:
     """Check one value by itself against what the schema has at its path."""
     node = at(path)
     assert node is not None
-    field: Any = node.annotation if node.field is None else Annotated[node.annotation, node.field]
+    info = node.field
+    field: Any = node.annotation if info is None else Annotated[node.annotation, info]
     return TypeAdapter(field).validate_python(value)
 
 
@@ -189,10 +190,11 @@ def _index(items: Any, key: str | int) -> int | None:
     return index if index < len(items) else None
 
 
-def resolve(path: str, data: dict[str, Any]) -> KeyPath:
+def resolve(path: str, data: dict[str, Any], any_item: bool = False) -> KeyPath:
     """Check that a dotted path leads to something, given the items that ``data`` names.
 
-    Fields need not be written in the file; items must be, or be there by default.
+    Fields need not be written in the file; items must be, or be there by default. With
+    ``any_item``, ``*`` stands for every item of a section.
     """
     keys: KeyPath = tuple(path.split("."))
     node: Node = ROOT
@@ -208,7 +210,7 @@ def resolve(path: str, data: dict[str, Any]) -> KeyPath:
         if child is None:
             raise PathError(f"there is no `{key}` {where}", nearest(key, node.fields(here)))
         names = _names(here)
-        if node.named and key not in (*names, "*"):
+        if node.named and key not in names and not (any_item and key == "*"):
             raise PathError(f"there is no `{key}` {where}", nearest(key, names))
         if node.listed and _index(here, key) is None:
             raise PathError(f"there is no `{key}` {where}", "items are counted from 0")

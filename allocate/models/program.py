@@ -35,23 +35,37 @@ class Row:
 
 @dataclass(frozen=True)
 class Activity:
-    """A linear decision: cost in USD per hour and unit, use of rows (negative: supply)."""
+    """A linear decision: cost in USD per hour and unit, use of rows (negative: supply).
+
+    ``loose`` says that ``upper`` binds in no answer (a row does before it); it is there so
+    that every price has a finite dual value.
+    """
 
     name: str
     uses: tuple[tuple[int, float], ...]
     cost: float = 0.0
     account: str = "money"
     upper: float = np.inf
+    loose: bool = False
     labels: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Term:
-    """A convex cost on one activity (``SquareCost``) or on two, y then n (``RatioCost``)."""
+    """A convex cost on one activity (``SquareCost``) or on two, y then n (``RatioCost``).
+
+    ``floor`` is a price of n that no one would notice (USD per hour and unit): at price 0
+    the best n is unlimited and has no slope.
+    """
 
     activities: tuple[int, ...]
     cost: SquareCost | RatioCost
     account: str = "training"
+    floor: float = 0.0
+
+    def n_price(self, unit_profit: np.ndarray) -> float:
+        """Price of n, from the unit profits of all activities, kept off 0."""
+        return max(-float(unit_profit[self.activities[1]]), self.floor)
 
 
 @dataclass(frozen=True)
@@ -98,6 +112,7 @@ class Program:
         set_(self, "capacity", np.array([r.capacity for r in self.rows], float))
         set_(self, "cost", np.array([a.cost for a in self.activities], float))
         set_(self, "upper", np.array([a.upper for a in self.activities], float))
+        set_(self, "loose", np.array([a.loose for a in self.activities], bool))
         entries = [(r, i, v) for i, a in enumerate(self.activities) for r, v in a.uses]
         r, i, v = zip(*entries, strict=True) if entries else ((), (), ())
         shape = (len(self.rows), len(self.activities))
@@ -105,12 +120,35 @@ class Program:
         curved = {i for t in self.terms for i in t.activities}
         linear = np.array([i not in curved for i in range(len(self.activities))], bool)
         set_(self, "linear", linear)
+        touching: list[list[int]] = [[] for _ in self.rows]
+        for row, activity, _ in entries:
+            touching[row].append(activity)
+        set_(self, "row_activities", touching)
+        supplying: list[list[int]] = [[] for _ in self.rows]
+        for row, activity, coefficient in entries:
+            if coefficient < 0:
+                supplying[row].append(activity)
+        suppliers = []
+        for i, a in enumerate(self.activities):
+            supply = [(r, -v) for r, v in a.uses if v < 0]
+            alone = all(len(supplying[r]) == 1 and self.capacity[r] == 0 for r, _ in supply)
+            if supply and alone and linear[i] and a.cost >= 0:
+                rows_, amounts = zip(*supply, strict=True)
+                suppliers.append((i, np.array(rows_), np.array(amounts)))
+        set_(self, "suppliers", suppliers)
+        set_(self, "supplier", np.isin(np.arange(len(self.activities)), [i for i, _, _ in suppliers]))
 
     capacity: np.ndarray = field(init=False, repr=False, compare=False)
     cost: np.ndarray = field(init=False, repr=False, compare=False)
     upper: np.ndarray = field(init=False, repr=False, compare=False)
+    loose: np.ndarray = field(init=False, repr=False, compare=False)
     use: sp.csc_matrix = field(init=False, repr=False, compare=False)
     linear: np.ndarray = field(init=False, repr=False, compare=False)
+    row_activities: list[list[int]] = field(init=False, repr=False, compare=False)
+    suppliers: list[tuple[int, np.ndarray, np.ndarray]] = field(
+        init=False, repr=False, compare=False
+    )
+    supplier: np.ndarray = field(init=False, repr=False, compare=False)
 
     # --- value -----------------------------------------------------------------------------
 

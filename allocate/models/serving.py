@@ -217,7 +217,7 @@ def _residents(
             builder.activity(
                 f"resident {group} on {key}[{builder.period_names[t]}]",
                 [(use[t], -traffic), (memory[t], gb)], 0.0, "money", share,
-                layer="cache", group=group, family=key, period=t,
+                False, layer="cache", group=group, family=key, period=t,
             )
     return builder.slot(f"{key} shared", "request", axis="sharing", rows=rows)
 

@@ -89,12 +89,10 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
     ways = serving.ways(config, tiers, reuse)
     choices = _choices(config, builder, classes, ways, share_uses, state)
     streams = [_stream(config, classes, builder, choices, features, sets, member, period, rate)]
-    if config.training is not None:
-        streams.append(
-            training.training_stream(
-                builder, config, gpus, _token_rows(builder, config, tiers), budget, state.worth
-            )
-        )
+    tokens = _token_rows(builder, config, tiers)
+    invested = training.training_stream(builder, config, gpus, tokens, budget, state.worth)
+    if invested is not None:
+        streams.append(invested)
     offset = -sum(
         state.worth.get(m, 0.0) * a for m, a in state.capability.items()
     )

@@ -31,7 +31,7 @@ from allocate.models.stream import Arm, Slot, Stream
 
 INPUTS = ("rollout", "verifier", "update")
 MOST_TOKENS = 1e6  # cap of an input, in reference amounts
-MOST_GAIN = 1e3  # cap of a gain in success points; far above any, it only bounds the dual
+MOST_GAIN = 10.0  # cap of a gain in success points; far above any, it only bounds the dual
 
 
 def gain_curve(gain: cfg.Gain) -> Any:
@@ -52,15 +52,21 @@ def training_stream(
     token_rows: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
     budget_row: int | None,
     worth: Mapping[str, float],
-) -> Stream:
+) -> Stream | None:
     """Register what training uses; returns one member per asset.
 
-    ``token_rows``: for each deployment and period, rows used by a decoded token an hour.
+    An asset of a model that no request uses is worth nothing and is left out; None if that
+    leaves nothing. ``token_rows``: for each deployment and period, rows used by a decoded
+    token an hour.
     """
     section = config.training
-    assert section is not None
+    if section is None:
+        return None
+    assets = {n: a for n, a in section.assets.items() if worth.get(a.model, 0.0) > 0}
+    if not assets:
+        return None
     gain_rows, technologies, input_rows = [], [], []
-    for name, asset in section.assets.items():
+    for name, asset in assets.items():
         rows = []
         for kind in INPUTS:
             spec: cfg.TrainingInput | None = getattr(asset, kind)
@@ -72,8 +78,8 @@ def training_stream(
         input_rows.append(rows)
         gain_rows.append(builder.row(f"training {name} gain", "success point"))
         technologies.append(_technology(asset, section.depreciation_per_h))
-    _portfolio(builder, section, gain_rows, input_rows, worth)
-    return _stream(section, technologies, input_rows, gain_rows)
+    _portfolio(builder, section, assets, gain_rows, worth)
+    return _stream(assets, technologies, input_rows, gain_rows)
 
 
 def _technology(asset: cfg.TrainingAsset, depreciation: float) -> RequestCurve:
@@ -135,16 +141,16 @@ def _supply(
 def _portfolio(
     builder: Builder,
     section: cfg.Training,
+    chosen: Mapping[str, cfg.TrainingAsset],
     gain_rows: Sequence[int],
-    input_rows: Sequence[Sequence[int]],
     worth: Mapping[str, float],
 ) -> None:
     """Gains at their worth, less the price of their variance: κ/2 (g'Cg + Σ ν g²/verifier)."""
     kappa = section.risk_aversion
-    assets = list(section.assets.items())
+    assets = list(chosen.items())
     uses: list[list[tuple[int, float]]] = [[(r, 1.0)] for r in gain_rows]
     if kappa > 0:
-        factors = _factors(section)
+        factors = _factors(section, chosen)
         for i, factor in enumerate(factors):
             rows = [builder.row(f"training risk factor {i} ({s})", "1") for s in "+-"]
             signs = (1.0, -1.0)
@@ -168,9 +174,10 @@ def _portfolio(
             n = builder.activity(f"training {name} observations", [(made, 1.0)],
                                  0.0, "training", most)
             _observe(builder, name, made)
-            builder.terms.append(
-                Term((y, n), RatioCost(kappa * asset.verifier_noise * reference))
-            )
+            weight = kappa * asset.verifier_noise * reference
+            # what an observation is worth to a gain of a millionth of a success point
+            floor = 0.5 * weight * (1e-6 / reference) ** 2
+            builder.terms.append(Term((y, n), RatioCost(weight), floor=floor))
     for j, (name, asset) in enumerate(assets):
         builder.activity(
             f"capability {name}", uses[j], -worth.get(asset.model, 0.0), "training", MOST_GAIN,
@@ -187,15 +194,15 @@ def _observe(builder: Builder, asset: str, row: int) -> None:
             builder.activities[i] = replace(a, uses=(*a.uses, (row, -a.labels["efficiency"])))
 
 
-def _factors(section: cfg.Training) -> np.ndarray:
+def _factors(section: cfg.Training, chosen: Mapping[str, cfg.TrainingAsset]) -> np.ndarray:
     """Rows F with F'F the covariance of the gains per unit of gain; zero rows dropped."""
-    names = list(section.assets)
-    std = np.array([section.assets[n].gain_std for n in names])
+    names = list(chosen)
+    std = np.array([chosen[n].gain_std for n in names])
     corr = np.eye(len(names))
     for a, others in section.correlation.items():
         for b, value in others.items():
-            i, j = names.index(a), names.index(b)
-            if i != j:
+            if a in names and b in names and a != b:
+                i, j = names.index(a), names.index(b)
                 corr[i, j] = corr[j, i] = value
     weights, vectors = np.linalg.eigh(corr * np.outer(std, std))
     kept = weights > 1e-15 * max(weights.max(), 1e-300)
@@ -203,7 +210,7 @@ def _factors(section: cfg.Training) -> np.ndarray:
 
 
 def _stream(
-    section: cfg.Training,
+    assets: Mapping[str, cfg.TrainingAsset],
     technologies: Sequence[RequestCurve],
     input_rows: Sequence[Sequence[int]],
     gain_rows: Sequence[int],
@@ -225,7 +232,7 @@ def _stream(
         slots=slots,
         arms=tuple(
             Arm({"asset": name, "model": a.model, "kind": a.kind}, i)
-            for i, (name, a) in enumerate(section.assets.items())
+            for i, (name, a) in enumerate(assets.items())
         ),
         technologies=tuple(technologies),
         coefficients=sp.csr_matrix(coefficient.reshape(-1, len(slots))),

@@ -1,9 +1,15 @@
+import contextlib
+import copy
 import hashlib
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from allocate.errors import CODES, ConfigError
 from allocate.models.loader import load, load_dict
@@ -133,7 +139,7 @@ def test_a_later_override_wins(file):
         ("classes.low.value_us=1", "CFG012", "`value_usd`"),
         ("autonomy.fre.wait_s=1", "CFG012", "`free`"),
         ("prices.risk_usd.more=1", "CFG012", "end the path there"),
-        ("classes.*.value_usd=1", "CFG012", "name one item"),
+        ("classes.*.value_usd=1", "CFG012", "there is low"),
         ("=1", "CFG013", "prices.risk_usd=50"),
         ("prices.risk_usd", "CFG013", "prices.risk_usd=50"),
         ("name=[1", "CFG013", "quote"),
@@ -222,6 +228,38 @@ def test_a_class_that_nothing_serves_is_a_warning_if_it_may_be_declined():
         load_dict({**VALUES, "classes": {"low": {**low, "decline": False}}})
 
 
+def test_a_warning_shows_its_place(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(MAPPING.replace("value_usd: 10", "value_usd: 10, models: []"))
+    (warning,) = load(path).warnings
+    assert str(warning).startswith("warning[CFG034]")
+    assert warning.line == 6
+
+
+def test_assumptions_may_speak_of_every_item(file):
+    with file.open("a") as more:
+        more.write("assumed: {classes.*.value_usd: a guess, models.cheap.quality: a guess}\n")
+    assert len(load(file).config.assumed) == 2
+
+
+def test_many_problems_are_counted_and_the_first_shown():
+    wrong = {f"c{k}": {"rate_per_s": -1, "value_usd": 1} for k in range(150)}
+    with pytest.raises(ConfigError) as caught:
+        load_dict({**VALUES, "classes": wrong})
+    assert len(caught.value.problems) == 150
+    assert str(caught.value).endswith("150 errors, of which the first 100 are shown")
+
+
+def test_a_limit_may_name_a_class_of_the_table(tmp_path):
+    (tmp_path / "classes.csv").write_text("name,rate_per_s,value_usd\na,1,10\n")
+    limits = {"latency": {"slo": {"mean_s": 1, "classes": ["a", "low"]}}}
+    values = {**VALUES, "class_table": {"path": "classes.csv"}, "limits": limits}
+    assert len(load_dict(values, tmp_path).classes) == 2
+    limits["latency"]["slo"]["classes"].append("b")
+    with pytest.raises(ConfigError, match="refers to `b`"):
+        load_dict(values, tmp_path)
+
+
 def test_anchors_and_merges(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(
@@ -232,6 +270,52 @@ def test_anchors_and_merges(tmp_path):
     )
     models = load(path, ["models.a.wrong_action_rate=0.2"]).config.models
     assert (models["b"].quality, models["b"].wrong_action_rate) == (0.8, 0.1)
+
+
+def places(value, path=()):
+    """Every path in a value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in inner:
+        yield (*path, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*path, key))
+
+
+FLEET = YAML(typ="safe").load(Path(__file__).parents[2] / "examples" / "fleet.yaml")
+JUNK = st.sampled_from(
+    [None, True, -1, 0, 2.5, 1e308, 10**400, "", "x", "3 USD", [], [1], [[1]], {}, {"x": 1}, {3: 4}]
+    + [{"name": "x"}, [{"name": "x"}], [{"name": "x"}, {"name": "x"}], {"form": "table"}]
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(list(places(FLEET))), JUNK), min_size=1, max_size=3))
+def test_junk_anywhere_is_a_problem_and_not_a_crash(changes):
+    values = copy.deepcopy(FLEET)
+    for path, junk in changes:
+        *parents, key = path
+        inside = values
+        with contextlib.suppress(KeyError, IndexError, TypeError):
+            for parent in parents:
+                inside = inside[parent]
+            inside[key] = junk
+    with contextlib.suppress(ConfigError):
+        load_dict(values)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(list(places(FLEET))), st.sampled_from(["", ".0", ".x", ".x.y"]), JUNK)
+def test_no_override_crashes(path, more, junk):
+    with contextlib.suppress(ConfigError):
+        load_dict(FLEET, overrides=[f"{'.'.join(map(str, path))}{more}={junk}"])
+
+
+@given(st.text(max_size=60) | st.text(alphabet="abc:{}[]-&*!'\"\n #|>%@", max_size=60))
+def test_no_text_crashes(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "text.yaml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    with pytest.raises(ConfigError):
+        load(path)
 
 
 def test_loading_imports_nothing_heavy():

@@ -49,7 +49,9 @@ class Lane:
 
     def ttft(self, prompt: Array, utilisation: Array) -> Array:
         """δ·prompt/(1 − u): seconds to the first token of ``prompt`` uncached tokens."""
-        return self.delta * prompt / (1.0 - utilisation)
+        with np.errstate(divide="ignore"):
+            spare = 1.0 - namespace(utilisation).asarray(utilisation, float)
+            return self.delta * prompt / spare
 
     def residence(self, busy: Array, replicas: Array) -> Array:
         """Sequences in flight of pure decode at constant context: κ(W + W²/(n − W)), κ = α/β.
@@ -83,11 +85,11 @@ class Lane:
     ) -> Lane:
         """The lane with speculative decoding, per token made (Leviathan et al. 2023, (1)).
 
-        A step makes E = (1 − a^{k+1})/(1 − a) tokens in expectation and costs k draft steps
+        A step makes E = 1 + a + … + a^k tokens in expectation and costs k draft steps
         and one step of the model, whose work per sequence grows by ``overhead`` per
         proposed token. A token's share of a step is 1/E.
         """
-        made = (1.0 - acceptance ** (tokens + 1)) / (1.0 - acceptance)
+        made = sum(acceptance**i for i in range(tokens + 1))
         check = 1.0 + overhead * tokens
         return Lane(
             (self.alpha + tokens * alpha) / made,

@@ -85,14 +85,22 @@ class RequestCurve:
         xp = namespace(tokens)
         y = self.effort.value(tokens) / difficulty
         near = 1e-9
-        slopes = (self.success.slope(y * (1 + near)), self.success.slope(y * (1 - near), "left"))
+        with np.errstate(divide="ignore"):  # the first effort of a power law
+            above = self.success.slope(y * (1 + near))
+            below = self.success.slope(y * (1 - near), "left")
         sides = []
-        for slope in slopes:
-            revenue = value * factor * slope * y
+        for slope in (above, below):
+            effort_worth = xp.where(value * factor > 0, value * factor * slope, 0.0)
+            revenue = xp.where(y > 0, effort_worth, 0.0) * y
             worth = []
             for j, a in enumerate(self.effort.exponents):
                 t = tokens[..., j]
-                w = xp.where(t > 0, a * revenue / xp.where(t > 0, t, 1.0), 0.0)
+                first = np.inf if a < 1 else effort_worth / difficulty / self.effort.references[j]
+                starved = effort_worth > 0
+                for k, b in enumerate(self.effort.exponents):
+                    starved = starved & (tokens[..., k] > 0) if k != j and b > 0 else starved
+                w = a * revenue / xp.where(t > 0, t, 1.0)
+                w = xp.where((t <= 0) & starved & (a > 0), first, w)
                 if self.risk.verifiable and j == self.risk.use:
                     w = w + wrong_price * self.risk.value(tokens) / self.risk.tokens
                 worth.append(w)
@@ -180,7 +188,7 @@ class RequestCurve:
             return z - (log_y - log_d), 1.0 - growth
 
         inside = log_v + log_slope + _monotone_root(gap, left, right)
-        if not bool(xp.any(at_kink)):
+        if xp is np and not at_kink.any():
             return inside
 
         def short_of_kink(ell: Array) -> tuple[Array, Array]:
@@ -277,7 +285,8 @@ class _Market:
             # s(1 − A e^{−s}) = α_v m/(p τ): A is the threat averted per verifying dollar
             tau = curve.risk.tokens
             self.log_price_s = log_p[..., self.verify] + np.log(tau)
-            self.log_a = xp.log(wrong_price * curve.risk.rate) - self.log_price_s
+            threat = xp.log(wrong_price * curve.risk.rate + 0.0 * prices[..., self.verify])
+            self.log_a = xp.where(threat > -np.inf, threat - self.log_price_s, -np.inf)
 
     def log_tokens(self, ell: Array) -> Array:
         """log t [..., J] at log revenue ℓ."""

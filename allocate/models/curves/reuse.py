@@ -34,9 +34,7 @@ class Reuse:
 
     def hit_age(self, kept: float) -> float:
         """Age of a good hit, summed per prefix: ∫₀^θ z e^{−δ z} dh(z), seconds."""
-        return self._integrate(
-            kept, lambda a, b: 0.5 * (a + b) * _mean_survival(self.drift, a, b)
-        )
+        return self._integrate(kept, lambda a, b: _mean_surviving_age(self.drift, a, b))
 
     def held(self, kept: float) -> float:
         """Memory·time a prefix holds per request: ∫₀^θ (1 − h(z)) dz, seconds.
@@ -67,3 +65,13 @@ def _mean_survival(drift: float, a: float, b: float) -> float:
     """Mean of e^{−drift z} over a ≤ z ≤ b."""
     x = drift * (b - a)
     return float(np.exp(-drift * a) * (-np.expm1(-x) / x if x > 1e-12 else 1.0))
+
+
+def _mean_surviving_age(drift: float, a: float, b: float) -> float:
+    """Mean of z·e^{−drift z} over a ≤ z ≤ b."""
+    x = drift * (b - a)
+    if x > 0.02:
+        later = ((1.0 - np.exp(-x)) / x - np.exp(-x)) / x
+    else:  # Σ (−x)^k / (k! (k + 2)): the closed form cancels
+        later = 1 / 2 - x * (1 / 3 - x * (1 / 8 - x * (1 / 30 - x * (1 / 144 - x / 840))))
+    return a * _mean_survival(drift, a, b) + (b - a) * float(np.exp(-drift * a) * later)

@@ -20,8 +20,10 @@ import scipy.sparse as sp
 
 from allocate.models.curves import RatioCost, SquareCost
 from allocate.models.program import Program
-from allocate.solver.methods.newton import Pricing
+from allocate.models.stream import Columns, Stream
+from allocate.solver.methods.newton import Pricing, money_moved, settled
 
+_WAY = (0.3, 0.1)  # how far from the best prices so far to the master's, when pricing
 SOLVERS = ("CLARABEL", "ECOS", "SCS")  # in the order of the success table
 _OPTIONS = {
     "CLARABEL": {
@@ -34,7 +36,7 @@ _OPTIONS = {
         "max_iter": 200,
     },
     "ECOS": {"abstol": 1e-9, "reltol": 1e-9, "feastol": 1e-9, "max_iters": 200},
-    "SCS": {"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20_000, "time_limit_secs": 20.0},
+    "SCS": {"eps_abs": 1e-7, "eps_rel": 1e-7, "max_iters": 20_000, "time_limit_secs": 5.0},
 }
 
 
@@ -53,7 +55,7 @@ def solve_master(
     program: Program,
     duals: np.ndarray,
     tolerance: float = 1e-6,
-    max_rounds: int = 12,
+    max_rounds: int = 25,
     progress: Callable[[dict], None] | None = None,
 ) -> Master:
     """Prices of the rows by master and pricing, starting from any prices.
@@ -61,43 +63,43 @@ def solve_master(
     Returns the prices with the least exact dual value that were met; if every solver fails
     on the first master those are the prices it started from.
     """
-    best = Pricing.at(program, duals)
+    best = Pricing.at(program, settled(program, duals))
     out = Master(best.duals, passes=1, bound=best.value)
     if not program.rows:
         return out
     pool = [_entering(s, p, None) for s, p in zip(program.streams, best.profits, strict=True)]
-    current = best
     for round_ in range(1, max_rounds + 1):
-        answer = _solve(program, current, pool, out.solvers)
+        answer = _solve(program, best, pool, out.solvers)
         if answer is None:
             break
-        raised = lifted(program, answer.duals, pool)
-        current = Pricing.at(program, raised)
-        out.rounds, out.passes = round_, out.passes + 1
-        gap = (current.value - answer.value) / max(abs(current.value), 1e-300)
+        duals = np.where(_unused_rows(program, pool), best.duals, answer.duals)
+        grown, best_before = False, best.value
+        # price at the master's duals and on the way there: the master alone would swing
+        for weight in (1.0, *_WAY):
+            there = Pricing.at(program, settled(program, weight * duals + (1 - weight) * best.duals))
+            out.passes += 1
+            for i, stream in enumerate(program.streams):
+                fresh = _entering(stream, there.profits[i], pool[i], 1)
+                grown |= len(fresh) > len(pool[i])
+                pool[i] = fresh
+            if there.value < best.value:
+                best = there
+                if weight < 1.0:
+                    break
+        out.rounds, out.duals, out.bound = round_, best.duals, best.value
+        gap = (best.value - answer.value) / max(abs(best.value), 1e-300)
         if progress is not None:
             progress({"iteration": round_, "gap": gap, "passes": out.passes})
-        if current.value < out.bound:
-            out.duals, out.bound = current.duals, current.value
-        if gap <= 0.01 * tolerance:
-            break
-        grown = False
-        for i, stream in enumerate(program.streams):
-            fresh = _entering(stream, current.profits[i], pool[i])
-            grown |= len(fresh) > len(pool[i])
-            pool[i] = fresh
-        if not grown:
+        if gap <= 0.01 * tolerance or not (grown or best.value < best_before):
             break
         pool = [
-            _leaving(p, f, stream, pr)
-            for p, f, stream, pr in zip(
-                pool, answer.flows, program.streams, current.profits, strict=True
-            )
+            _leaving(p, stream, profits)
+            for p, stream, profits in zip(pool, program.streams, best.profits, strict=True)
         ]
     return out
 
 
-def _entering(stream, profits: np.ndarray, pool: np.ndarray | None, most: int = 2) -> np.ndarray:
+def _entering(stream: Stream, profits: np.ndarray, pool: np.ndarray | None, most: int = 2) -> np.ndarray:
     """The pool [n, 2] of (member, arm) with the best arms of every member added."""
     live = np.flatnonzero((stream.rate > 0) & np.isfinite(profits.max(axis=1, initial=-np.inf)))
     new = []
@@ -112,23 +114,35 @@ def _entering(stream, profits: np.ndarray, pool: np.ndarray | None, most: int = 
     return np.unique(np.concatenate(new), axis=0)
 
 
-def _leaving(pool: np.ndarray, flows: np.ndarray, stream, profits: np.ndarray) -> np.ndarray:
-    """Drop arms that carried nothing and are clearly not best; the newest stay."""
-    n = len(flows)
+def _leaving(pool: np.ndarray, stream: Stream, profits: np.ndarray) -> np.ndarray:
+    """Drop arms that are clearly not best once the pool is large."""
     if len(pool) <= 4 * max(1, int((stream.rate > 0).sum())):
         return pool
-    value = profits[pool[:, 0], pool[:, 1]]
-    top = profits[pool[:, 0]].max(axis=1)
+    value, top = profits[pool[:, 0], pool[:, 1]], profits[pool[:, 0]].max(axis=1)
     near = value >= top - 1e-2 * np.abs(top)
-    del n
     return pool[near]
+
+
+def _unused_rows(program: Program, pool: list[np.ndarray]) -> np.ndarray:
+    """Rows that nothing in the master uses: the solver's dual says nothing about them."""
+    used = np.zeros(len(program.rows), bool)
+    for stream, pairs in zip(program.streams, pool, strict=True):
+        entry, _, slot, _ = stream.pair_use(pairs[:, 0], pairs[:, 1])
+        rows = stream.rows[stream.group[pairs[entry, 0]], slot]
+        used[rows[rows >= 0]] = True
+    for i, activity in enumerate(program.activities):
+        if not program.supplier[i]:
+            used[[r for r, _ in activity.uses]] = True
+    for i, rows, _ in program.suppliers:
+        if used[rows].any():
+            used[[r for r, _ in program.activities[i].uses]] = True
+    return ~used & (program.capacity == 0.0)
 
 
 @dataclass
 class _Answer:
     duals: np.ndarray
     value: float
-    flows: list[np.ndarray]
 
 
 def _solve(program: Program, at: Pricing, pool: list[np.ndarray], used: list[str]) -> _Answer | None:
@@ -141,15 +155,15 @@ def _solve(program: Program, at: Pricing, pool: list[np.ndarray], used: list[str
     objective: list = []
     row_use: list = []
     gross = np.abs(program.capacity)
-    requests = []
     for stream, pairs in zip(program.streams, pool, strict=True):
-        member, arm = pairs[:, 0], pairs[:, 1]
+        columns = stream.columns(at.duals, pairs[:, 0], pairs[:, 1])
+        # a pair that moves no money is a cone at its apex, and does not matter
+        kept = money_moved(columns) * stream.rate[columns.member] > 1e-9 * scale
+        columns = Columns(*(c[kept] for c in columns))
+        member, arm = columns.member, columns.arm
         if not len(member):
-            requests.append(None)
             continue
-        columns = stream.columns(at.duals, member, arm)
         x, quantities = _stream_cones(stream, columns, constraints)
-        requests.append(x)
         rate = stream.rate[member]
         rows = stream.quantity_rows(member, arm, n_rows)
         own = stream.pair_prices(np.zeros(n_rows), member, arm)
@@ -206,14 +220,13 @@ def _solve(program: Program, at: Pricing, pool: list[np.ndarray], used: list[str
             float(s.rate @ np.where(np.isfinite(s.decline_cost), s.decline_cost, 0.0))
             for s in program.streams
         )
-        flows = [np.zeros(0) if x is None else np.asarray(x.value) for x in requests]
         return _Answer(
-            np.maximum(dual, 0.0) * scale / gross, float(problem.value) * scale + constant, flows
+            np.maximum(dual, 0.0) * scale / gross, float(problem.value) * scale + constant
         )
     return None
 
 
-def _stream_cones(stream, columns, constraints: list):
+def _stream_cones(stream: Stream, columns: Columns, constraints: list):
     """Variables of a stream's pairs, in units of their member's rate, and their curves.
 
     Returns the requests and, for every quantity, (expression, unit per request).
@@ -301,28 +314,4 @@ def _terms(program: Program, levels, unit: np.ndarray, scale: float, constraints
             assert isinstance(scaled, RatioCost)
             constraints += scaled.cone(parts[0], parts[1], cost)
         out.append(-cp.sum(cost))
-    return out
-
-
-def lifted(program: Program, duals: np.ndarray, pool: list[np.ndarray] | None = None) -> np.ndarray:
-    """Prices of idle supply raised to where supplying breaks even; the dual only falls.
-
-    A row with capacity 0 that an activity supplies may cost as much as supplying it does.
-    Interior-point duals of unused lanes lie anywhere below, and make their arms look
-    cheap; raising them changes no used arm.
-    """
-    out = duals.copy()
-    unit = program.unit_profit(out)
-    for i, activity in enumerate(program.activities):
-        if unit[i] >= 0 or not program.linear[i]:
-            continue
-        supplied = [(r, -v) for r, v in activity.uses if v < 0 and program.capacity[r] == 0.0]
-        if not supplied:
-            continue
-        r, v = supplied[0]
-        shared = program.use.tocsr()[r]
-        if (shared.data < 0).sum() > 1:
-            continue
-        out[r] += -unit[i] / v
-        unit = program.unit_profit(out)
     return out

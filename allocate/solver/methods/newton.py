@@ -13,19 +13,19 @@ Used to finish what the conic master found, and to solve again after a small cha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import clarabel
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.curves import RatioCost, SquareCost
+from allocate.models.curves import SquareCost
 from allocate.models.program import Allocation, Program
-from allocate.models.stream import Flows, Stream
+from allocate.models.stream import Columns, Stream
 from allocate.solver.methods.recovery import recover
 
-_WINDOW = 1e-3  # arms within this share of the money a request moves are near ties
-_MOST_ARMS = 12  # near ties kept per member
+_FAR = 0.05  # a pair this share of its money below the best arm is forgotten
 
 
 @dataclass
@@ -57,50 +57,138 @@ class Result:
 def newton(
     program: Program,
     duals: np.ndarray,
-    max_iterations: int = 60,
-    tolerance: float = 1e-10,
-    progress=None,
+    max_iterations: int = 100,
+    tolerance: float = 1e-11,
+    ridge: float = 1e-6,
+    progress: Callable[[dict], None] | None = None,
 ) -> Result:
     """Minimise the dual from a starting price, then recover the allocation.
 
     ``tolerance`` is on the decrease that the model still promises, relative to the dual.
     """
-    current = Pricing.at(program, np.maximum(duals, 0.0))
-    passes, ridge = 1, 1e-9
-    pool: list[set[tuple[int, int]]] = [set() for _ in program.streams]
+    current = Pricing.at(program, settled(program, np.maximum(duals, 0.0)))
+    pool = Pool.near(program, current)
     shares: dict[tuple[int, int, int], float] = {}
-    last = None
+    levels, iteration, passes = None, 0, 1
     for iteration in range(1, max_iterations + 1):
         step = _step(program, current, pool, shares, ridge)
         if step is None:
-            ridge = max(ridge, 1e-9) * 100.0
+            ridge *= 100.0
             if ridge > 1e6:
                 break
             continue
-        trial = Pricing.at(program, step.duals)
+        trial = Pricing.at(program, settled(program, step.duals))
         passes += 1
         scale = max(abs(current.value), 1e-300)
-        promised = step.decrease / scale
-        gained = (current.value - trial.value) / scale
+        promised, gained = step.decrease / scale, (current.value - trial.value) / scale
         if progress is not None:
-            progress({"iteration": iteration, "gap": promised, "passes": passes})
-        if gained >= 0.1 * promised - 1e-14:
-            shares = step.shares
-            last = step
-            current = trial
-            pool = [set() for _ in program.streams]
-            ridge = max(ridge * 0.1, 1e-12)
+            progress({"iteration": iteration, "gap": promised, "gained": gained, "passes": passes,
+                      "ridge": ridge, "pairs": pool.size})
+        accepted = gained >= 0.1 * promised - 1e-14
+        fresh = pool.add_best(program, trial)
+        if accepted:
+            shares, levels, current = step.shares, step.levels, trial
+            pool.trim(program, current, shares)
+            ridge = max(ridge * 0.1, 1e-13)
             if promised <= tolerance:
                 break
-        else:
-            for i, p in enumerate(trial.profits):  # cuts: what was best where we went
-                best = p.argmax(axis=1)
-                pool[i].update((int(k), int(a)) for k, a in enumerate(best) if p[k, a] > -np.inf)
-            ridge = max(ridge * 10.0, 1e-8)
+        elif not fresh:
+            ridge *= 10.0
             if ridge > 1e4:
                 break
-    allocation = recover(program, current.duals, current.profits, last.levels if last else None)
+    allocation = recover(program, current.duals, current.profits, levels)
     return Result(current.duals, allocation, current.value, iteration, passes)
+
+
+class Pool:
+    """The pairs (member, arm) whose profits the model of the dual knows, by stream."""
+
+    def __init__(self, codes: list[np.ndarray]):
+        self.codes = codes
+
+    @classmethod
+    def near(cls, program: Program, at: Pricing) -> Pool:
+        """Every member's best arm."""
+        pool = cls([np.zeros(0, int) for _ in program.streams])
+        pool.add_best(program, at)
+        return pool
+
+    @property
+    def size(self) -> int:
+        """Pairs in the pool."""
+        return sum(len(c) for c in self.codes)
+
+    def add_best(self, program: Program, at: Pricing) -> bool:
+        """Add every member's best arm at some prices; whether any was new."""
+        before = self.size
+        for i, (stream, profits) in enumerate(zip(program.streams, at.profits, strict=True)):
+            if not profits.size:
+                continue
+            live = np.flatnonzero((stream.rate > 0) & np.isfinite(profits.max(axis=1)))
+            best = live * len(stream.arms) + profits[live].argmax(axis=1)
+            self.codes[i] = np.union1d(self.codes[i], best).astype(int)
+        return self.size > before
+
+    def trim(self, program: Program, at: Pricing, shares: dict) -> None:
+        """Forget pairs that are far from their member's best and carry nothing."""
+        for i, (stream, profits) in enumerate(zip(program.streams, at.profits, strict=True)):
+            member, arm = np.divmod(self.codes[i], len(stream.arms))
+            columns = stream.columns(at.duals, member, arm)
+            best = np.maximum(profits.max(axis=1), -stream.decline_cost)[member]
+            close = columns.profit >= best - _FAR * money_moved(columns)
+            carries = np.array(
+                [shares.get((i, int(k), int(a)), 0.0) > 1e-9 for k, a in zip(member, arm, strict=True)],
+                bool,
+            )
+            self.codes[i] = self.codes[i][close | carries]
+
+    def pairs(self, program: Program, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """(members, arms) of stream i."""
+        return np.divmod(self.codes[i], len(program.streams[i].arms))
+
+
+def money_moved(columns: Columns) -> np.ndarray:
+    """Value and costs of a request on each pair, all counted positive, USD."""
+    return np.abs(columns.prices * columns.amounts).sum(axis=1)
+
+
+def first_prices(program: Program) -> np.ndarray:
+    """Prices to start from when nothing is known: supply at cost, earnings at their worth."""
+    return settled(program, np.zeros(len(program.rows)))
+
+
+def settled(program: Program, duals: np.ndarray) -> np.ndarray:
+    """Prices moved to where the exact dual is not punished for a rounding.
+
+    A row of capacity 0 that one activity supplies (a lane's busy time) is priced at what
+    supplying costs, never below: raising it lowers the dual, and no used arm feels it.
+    Earning activities and ratio terms are brought to no profit, which a tangent leaves
+    slightly violated.
+    """
+    out = duals.copy()
+    for i, rows, supply in program.suppliers:
+        cost = program.cost[i] + sum(v * out[r] for r, v in program.activities[i].uses if v > 0)
+        worth = float(supply @ out[rows])
+        if worth <= 0.0:
+            out[rows[0]] = cost / supply[0]
+        elif worth < cost or program.loose[i]:
+            out[rows] *= cost / worth
+    for t in program.terms:
+        if isinstance(t.cost, SquareCost):
+            continue
+        y, n = t.activities
+        unit = program.unit_profit(out)
+        excess = unit[y] - np.sqrt(2.0 * t.cost.weight * max(-unit[n], 0.0))
+        supplied = [(r, -v) for r, v in program.activities[y].uses if v < 0]
+        if excess > 0 and supplied:
+            r, v = supplied[0]
+            out[r] = max(out[r] - excess / v, 0.0)
+    for i in np.flatnonzero(program.cost < 0):
+        profit = float(program.unit_profit(out)[i])
+        used = [(r, v) for r, v in program.activities[i].uses if v > 0 and program.capacity[r] == 0]
+        if profit > 0 and used:
+            out[used[0][0]] += profit / used[0][1]
+    return out
 
 
 @dataclass
@@ -111,220 +199,227 @@ class _Step:
     levels: np.ndarray
 
 
-def near_ties(
-    stream: Stream,
-    profits: np.ndarray,
-    duals: np.ndarray,
-    extra: set[tuple[int, int]],
-    window: float = _WINDOW,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (member, arm) whose profit is within a window of the member's best."""
-    declined = -stream.decline_cost
-    best = np.maximum(profits.max(axis=1), declined)
-    active = np.flatnonzero((stream.rate > 0) & np.isfinite(profits.max(axis=1)))
-    if not active.size:
-        return np.zeros(0, int), np.zeros(0, int)
-    top = profits[active].argmax(axis=1)
-    columns = stream.columns(duals, active, top)
-    moved = np.abs(columns.prices * columns.amounts).sum(axis=1)
-    band = window * moved
-    near = profits[active] >= (best[active] - band)[:, None]
-    if near.shape[1] > _MOST_ARMS:
-        cut = -np.partition(-profits[active], _MOST_ARMS - 1, axis=1)[:, _MOST_ARMS - 1]
-        near &= profits[active] >= cut[:, None]
-    k, a = np.nonzero(near)
-    member, arm = active[k], a
-    if extra:
-        ek, ea = np.array(sorted(extra)).T
-        keep = stream.rate[ek] > 0
-        codes = np.unique(
-            np.concatenate([member * len(stream.arms) + arm, (ek * len(stream.arms) + ea)[keep]])
+@dataclass
+class _Pairs:
+    """Near-best pairs of all streams side by side, with tangents at the current prices."""
+
+    stream: np.ndarray
+    member: np.ndarray
+    arm: np.ndarray
+    profit: np.ndarray
+    rate: np.ndarray
+    use: sp.csc_matrix
+    moved: np.ndarray
+
+
+def _gather(
+    program: Program,
+    at: Pricing,
+    pool: Pool,
+    shares: dict[tuple[int, int, int], float],
+    hessian: np.ndarray,
+) -> _Pairs:
+    n_rows = len(program.rows)
+    parts = []
+    for i, stream in enumerate(program.streams):
+        member, arm = pool.pairs(program, i)
+        columns = stream.columns(at.duals, member, arm)
+        held = np.array(
+            [shares.get((i, int(k), int(a)), 0.0) for k, a in zip(member, arm, strict=True)]
         )
-        member, arm = np.divmod(codes, len(stream.arms))
-    return member, arm
+        known = np.bincount(member, held, len(stream.rate)) if len(member) else np.zeros(0)
+        if len(member):
+            best = at.profits[i].max(axis=1)[member]
+            is_best = columns.profit >= best - 1e-12 * np.abs(best)
+            worth = best > -stream.decline_cost[member]
+            held = np.where(known[member] > 1e-6, held, (is_best & worth).astype(float))
+            _add_curvature(hessian, stream, columns, held * stream.rate[member], n_rows)
+        use = stream.row_use(member, arm, columns.amounts, n_rows)
+        parts.append(
+            (np.full(len(member), i), member, arm, columns.profit, stream.rate[member], use,
+             money_moved(columns))
+        )
+    s, k, a, p, r, u, m = zip(*parts, strict=True)
+    cat = np.concatenate
+    return _Pairs(cat(s), cat(k), cat(a), cat(p), cat(r), sp.hstack(u).tocsc(), cat(m))
 
 
 def _step(
     program: Program,
     at: Pricing,
-    pool: list[set[tuple[int, int]]],
+    pool: Pool,
     shares: dict[tuple[int, int, int], float],
     ridge: float,
 ) -> _Step | None:
     """One quadratic program in (price change, member surplus, activity surplus)."""
     n_rows = len(program.rows)
     scale = max(abs(at.value), 1e-300)
-    # gather the near ties
-    members, arms, streams, uses, gaps, weights = [], [], [], [], [], []
     hessian = np.zeros((n_rows, n_rows))
-    for i, stream in enumerate(program.streams):
-        member, arm = near_ties(stream, at.profits[i], at.duals, pool[i])
-        if not member.size:
-            continue
-        columns = stream.columns(at.duals, member, arm)
-        best = np.maximum(at.profits[i].max(axis=1), -stream.decline_cost)
-        use = stream.row_use(member, arm, columns.amounts, n_rows)
-        held = np.array([shares.get((i, int(k), int(a)), -1.0) for k, a in zip(member, arm, strict=True)])
-        known = np.zeros(len(stream.rate))
-        np.add.at(known, member, np.maximum(held, 0.0))
-        is_best = at.profits[i][member, arm] >= best[member] - 1e-12 * np.abs(best[member])
-        held = np.where(known[member] > 0, np.maximum(held, 0.0), is_best.astype(float))
-        _add_curvature(hessian, stream, columns, held * stream.rate[member], n_rows)
-        members.append(member)
-        arms.append(arm)
-        streams.append(np.full(member.size, i))
-        uses.append(use)
-        gaps.append(at.profits[i][member, arm] - best[member])
-        weights.append(stream.rate[member])
-    if members:
-        member, arm, origin = (np.concatenate(x) for x in (members, arms, streams))
-        gap, rate = np.concatenate(gaps), np.concatenate(weights)
-        use = sp.hstack(uses).tocsc()
-    else:
-        member = arm = origin = np.zeros(0, int)
-        gap = rate = np.zeros(0)
-        use = sp.csc_matrix((n_rows, 0))
+    pairs = _gather(program, at, pool, shares, hessian)
     unit = program.unit_profit(at.duals)
     gradient = program.capacity.copy()
-    tangents, ratio_rows = _term_tangents(program, unit, gradient, hessian)
+    reference, r = _scales(program, at, pairs, scale)
+    ratio_rows = _term_tangents(program, unit, gradient, hessian)
 
-    # members with one near tie and no decline in sight are linear; the others are split
-    key = origin * (max((len(s.rate) for s in program.streams), default=1)) + member
-    unique, group, counts = np.unique(key, return_inverse=True, return_counts=True)
-    first = np.zeros(len(unique), int)
-    first[group] = np.arange(len(key))
-    decline = np.array(
-        [-program.streams[o].decline_cost[m] for o, m in zip(origin[first], member[first], strict=True)]
-    )
-    top = np.array(
-        [
-            max(at.profits[o][m].max(), d)
-            for o, m, d in zip(origin[first], member[first], decline, strict=True)
-        ]
-    )
-    moved = np.array(np.abs(use).multiply(at.duals[:, None]).sum(axis=0)).ravel()
-    room = np.maximum(np.abs(top), np.array([moved[f] for f in first])) if len(first) else top
-    may_decline = np.isfinite(decline) & (top - decline <= 0.5 * np.maximum(room, 1e-300))
-    split = (counts > 1) | may_decline
-    single = ~split[group] if len(group) else np.zeros(0, bool)
-    gradient -= np.asarray(use[:, single] @ rate[single]).ravel()
+    # rows and activities that the model knows: the others follow (see ``settled``)
+    touched = np.asarray(abs(pairs.use).sum(axis=1)).ravel() > 0
+    idle = np.zeros(len(program.activities), bool)
+    for i, rows, _ in program.suppliers:
+        others = [j for r in rows for j in program.row_activities[r] if j != i and not program.supplier[j]]
+        idle[i] = not touched[rows].any() and not others
+    rows_idle = np.zeros(n_rows, bool)
+    for i, rows, _ in program.suppliers:
+        rows_idle[rows] |= idle[i]
+    free = np.flatnonzero(~rows_idle)
 
-    # scales: rows by what flows through them, so that every variable is money over the dual
-    levels_guess = np.zeros(len(program.activities))
-    gross = np.abs(program.capacity) + np.asarray(abs(use) @ rate).ravel()
-    cost = np.abs(program.cost) + np.asarray(abs(program.use).T @ at.duals).ravel()
-    cost = np.maximum(cost, 1e-12 * max(cost.max(initial=0.0), 1e-300))
-    gross = np.maximum(gross, 1e-9 * np.maximum(gross.max(initial=0.0), 1e-300))
-    r = scale / gross  # d = r · d̂
-    n_split = int(split.sum())
-    split_at = np.cumsum(split) - 1
-    linear = np.flatnonzero(program.linear)
-    bounded = linear[np.isfinite(program.upper[linear]) & (program.upper[linear] < 1e11)]
-    n_bounded = len(bounded)
-    n = n_rows + n_split + n_bounded
-    h = hessian * r[:, None] * r[None, :] / scale
-    h[np.diag_indices(n_rows)] += ridge
-    p = sp.block_diag([sp.csc_matrix(np.triu(h)), sp.csc_matrix((n_split + n_bounded,) * 2)])
-    q = np.concatenate([gradient * r / scale, np.ones(n_split), np.zeros(n_bounded)])
+    # members: those with one arm in the pool and a surplus that cannot vanish are linear
+    width = max(len(s.rate) for s in program.streams)
+    key = pairs.stream * width + pairs.member
+    unique, first, group, counts = np.unique(
+        key, return_index=True, return_inverse=True, return_counts=True
+    )
+    owner, who = pairs.stream[first], pairs.member[first]
+    decline = np.array([-program.streams[o].decline_cost[k] for o, k in zip(owner, who, strict=True)])
+    top = np.full(len(unique), -np.inf)
+    np.maximum.at(top, group, pairs.profit)
+    top = np.maximum(top, decline)
+    room = np.zeros(len(unique))
+    np.maximum.at(room, group, pairs.moved)
+    split = (counts > 1) | (np.isfinite(decline) & (top - decline <= 0.5 * room))
+    single = ~split[group]
+    gradient -= np.asarray(pairs.use[:, single] @ pairs.rate[single]).ravel()
 
-    blocks, right = [], []
-    # pairs of split members: rate/W (gap − use·d) ≤ S
-    pairs = np.flatnonzero(~single)
-    w = rate[pairs] / scale
-    a_d = sp.csc_matrix(use[:, pairs].T.multiply(-w[:, None]).multiply(r[None, :]))
-    a_s = sp.csc_matrix(
-        (-np.ones(len(pairs)), (np.arange(len(pairs)), split_at[group[pairs]])),
-        shape=(len(pairs), n_split),
+    r = r[free]
+    kept = np.flatnonzero(program.linear & ~idle)
+    upper = program.upper[kept]
+    bounded = np.flatnonzero(np.isfinite(upper) & ~program.loose[kept])
+    n_d, n_s, n_b = len(free), int(split.sum()), len(bounded)
+    h = hessian[np.ix_(free, free)] * np.outer(r, r) / scale
+    h[np.diag_indices(n_d)] += ridge
+    zero = sp.csc_matrix((n_s + n_b, n_s + n_b))
+    p = sp.block_diag([sp.csc_matrix(np.triu(h)), zero], format="csc")
+    q = np.concatenate(
+        [gradient[free] * r / scale, np.ones(n_s), (upper / reference[kept])[bounded]]
     )
-    blocks.append(sp.hstack([a_d, a_s, sp.csc_matrix((len(pairs), n_bounded))]))
-    right.append(-w * gap[pairs])
-    # declining
-    who = np.flatnonzero(split & np.isfinite(decline)) if len(split) else np.zeros(0, int)
-    wd = rate[first[who]] / scale if len(who) else np.zeros(0)
-    blocks.append(
-        sp.hstack(
-            [
-                sp.csc_matrix((len(who), n_rows)),
-                sp.csc_matrix(
-                    (-np.ones(len(who)), (np.arange(len(who)), split_at[who])),
-                    shape=(len(who), n_split),
-                ),
-                sp.csc_matrix((len(who), n_bounded)),
-            ]
-        )
+
+    system = _Rows(n_d, n_s, n_b)
+    tied = np.flatnonzero(~single)
+    at_split = np.cumsum(split) - 1
+    w = pairs.rate[tied] / scale
+    tangent = sp.diags(-w) @ pairs.use[free][:, tied].T @ sp.diags(r)
+    system.add(w * (top[group[tied]] - pairs.profit[tied]), d=tangent, s=at_split[group[tied]])
+    may = np.flatnonzero(split & np.isfinite(decline))
+    weight = np.array(
+        [program.streams[o].rate[k] for o, k in zip(owner[may], who[may], strict=True)]
     )
-    right.append(wd * (top - decline)[who] if len(who) else np.zeros(0))
-    # activities: (unit − use·d) ≤ bound surplus
-    b_at = {int(i): j for j, i in enumerate(bounded)}
-    ref = scale / cost
-    act_use = sp.csc_matrix(program.use[:, linear].T.multiply(-ref[linear][:, None] / scale).multiply(r[None, :]))
-    rows_b = [x for x, i in enumerate(linear) if int(i) in b_at]
-    a_b = sp.csc_matrix(
-        (
-            [-1.0] * len(rows_b),
-            (rows_b, [b_at[int(linear[x])] for x in rows_b]),
-        ),
-        shape=(len(linear), n_bounded),
-    )
-    blocks.append(sp.hstack([act_use, sp.csc_matrix((len(linear), n_split)), a_b]))
-    right.append(-ref[linear] * unit[linear] / scale)
-    if n_bounded:
-        q[n_rows + n_split :] = program.upper[bounded] / ref[bounded]
-        blocks.append(
-            sp.hstack([sp.csc_matrix((n_bounded, n_rows + n_split)), -sp.identity(n_bounded)])
-        )
-        right.append(np.zeros(n_bounded))
-    # ratio terms: tangent of unit_y − √(2 w p_n) ≤ 0
-    t_ref = np.array([scale / max(abs(v), 1e-300) for _, _, v in ratio_rows])
+    system.add(weight / scale * (top - decline)[may], s=at_split[may])
+    slope = sp.diags(-reference[kept] / scale) @ program.use[free][:, kept].T @ sp.diags(r)
+    surplus = np.full(len(kept), -1)
+    surplus[bounded] = np.arange(n_b)
+    system.add(-(reference * unit / scale)[kept], d=slope, b=surplus)
+    system.add(np.zeros(n_b), b=np.arange(n_b))
+    t_reference = np.array([scale / max(size, 1e-300) for _, _, _, size in ratio_rows])
     if ratio_rows:
-        a = np.array([g for g, _, _ in ratio_rows]) * (t_ref / scale)[:, None] * r[None, :]
-        blocks.append(
-            sp.hstack([sp.csc_matrix(a), sp.csc_matrix((len(ratio_rows), n_split + n_bounded))])
-        )
-        right.append(np.array([-v0 for _, v0, _ in ratio_rows]) * t_ref / scale)
-    # prices stay nonnegative
-    blocks.append(sp.hstack([-sp.identity(n_rows), sp.csc_matrix((n_rows, n - n_rows))]))
-    right.append(at.duals / r)
+        g = np.array([slope_ for _, slope_, _, _ in ratio_rows])[:, free]
+        v = np.array([value for _, _, value, _ in ratio_rows])
+        system.add(-v * t_reference / scale, d=sp.csr_matrix(g * (t_reference / scale)[:, None] * r))
+    system.add(at.duals[free] / r, d=-sp.identity(n_d))
 
-    a_all = sp.csc_matrix(sp.vstack(blocks))
-    b_all = np.concatenate(right)
+    answer = _quadratic(p, q, *system.stacked())
+    if answer is None:
+        return None
+    x, z = answer
+    z_tied, _, z_act, _, z_ratio = np.split(
+        z[: -n_d if n_d else None],
+        np.cumsum([len(tied), len(may), len(kept), n_b]),
+    )
+    duals = at.duals.copy()
+    duals[free] = np.maximum(duals[free] + r * x[:n_d], 0.0)
+    decrease = -scale * float(q @ x + 0.5 * x[:n_d] @ (h @ x[:n_d]))
+    shared = {
+        (int(pairs.stream[j]), int(pairs.member[j]), int(pairs.arm[j])): 1.0
+        for j in np.flatnonzero(single)
+    }
+    for j, value in zip(tied, z_tied, strict=True):
+        shared[(int(pairs.stream[j]), int(pairs.member[j]), int(pairs.arm[j]))] = float(value)
+    levels = np.zeros(len(program.activities))
+    levels[kept] = z_act * reference[kept]
+    unit = program.unit_profit(duals)
+    for t in program.terms:
+        if isinstance(t.cost, SquareCost):
+            y = t.activities[0]
+            levels[y] = float(t.cost.best_response(unit[y], program.upper[y]))
+    for (t, _, _, _), ref, value in zip(ratio_rows, t_reference, z_ratio, strict=True):
+        y, n = t.activities
+        levels[y] = value * ref
+        levels[n] = levels[y] * t.cost.ray(t.n_price(unit))[0]
+    return _Step(duals, decrease, shared, levels)
+
+
+def _scales(
+    program: Program, at: Pricing, pairs: _Pairs, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(typical level of every activity, typical price change of every row).
+
+    Every variable of the quadratic program is then money over the dual: a row by what
+    flows through it, an activity by what its unit costs; where nothing flows or nothing is
+    paid, by what its neighbours say.
+    """
+    use = abs(program.use)
+    gross = np.abs(program.capacity) + np.asarray(abs(pairs.use) @ pairs.rate).ravel()
+    priced = np.abs(program.cost) + np.asarray(use.T @ at.duals).ravel()
+    own = program.cost != 0  # prices may vanish, a cost does not
+    with np.errstate(divide="ignore"):
+        level = np.where(own, scale / np.where(own, priced, 1.0), 0.0)
+        by_level = np.asarray(use.multiply(level[None, :]).max(axis=1).todense()).ravel() / scale
+        row = np.where(gross > 0, scale / np.where(gross > 0, gross, 1.0), np.inf)
+        row = np.minimum(row, np.where(by_level > 0, 1.0 / by_level, np.inf))
+        known = np.where(np.isfinite(row), row, 0.0)
+        by_row = np.asarray(use.T.multiply(known[None, :]).max(axis=1).todense()).ravel() / scale
+        level = np.where(own, level, 1.0 / np.where(by_row > 0, by_row, 1.0))
+        by_level = np.asarray(use.multiply(level[None, :]).max(axis=1).todense()).ravel() / scale
+        row = np.where(np.isfinite(row), row, 1.0 / np.where(by_level > 0, by_level, 1.0))
+    return level, row
+
+
+class _Rows:
+    """Rows of A x ≤ b over the three kinds of variable: price change d, surpluses s and b."""
+
+    def __init__(self, n_d: int, n_s: int, n_b: int):
+        self.sizes, self.left, self.right = (n_d, n_s, n_b), [], []
+
+    def add(self, right: np.ndarray, d=None, s=None, b=None) -> None:
+        """Rows d·x_d − x_s[s] − x_b[b] ≤ right; index -1 for no such variable."""
+        n = len(right)
+        blocks = [sp.csr_matrix((n, self.sizes[0])) if d is None else sp.csr_matrix(d)]
+        for index, size in ((s, self.sizes[1]), (b, self.sizes[2])):
+            index = np.full(n, -1) if index is None else np.asarray(index)
+            at = np.flatnonzero(index >= 0)
+            blocks.append(sp.csr_matrix((-np.ones(len(at)), (at, index[at])), shape=(n, size)))
+        self.left.append(sp.hstack(blocks))
+        self.right.append(right)
+
+    def stacked(self) -> tuple[sp.csc_matrix, np.ndarray]:
+        """(A, b)."""
+        return sp.csc_matrix(sp.vstack(self.left)), np.concatenate(self.right)
+
+
+def _quadratic(p, q, a, b) -> tuple[np.ndarray, np.ndarray] | None:
+    """min ½x'Px + q'x, Ax ≤ b: (x, multipliers), or None if it came to nothing."""
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-12
-    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = 1e-7
-    settings.reduced_tol_feas = 1e-7
-    solution = clarabel.DefaultSolver(
-        sp.csc_matrix(p), q, a_all, b_all, [clarabel.NonnegativeConeT(a_all.shape[0])], settings
-    ).solve()
+    settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = 1e-6
+    settings.reduced_tol_feas = 1e-6
+    cones = [clarabel.NonnegativeConeT(a.shape[0])]
+    solution = clarabel.DefaultSolver(p, q, a, b, cones, settings).solve()
+    x, z = np.array(solution.x), np.array(solution.z)
+    if not (np.all(np.isfinite(x)) and np.all(np.isfinite(z))):
+        return None
     if str(solution.status) not in ("Solved", "AlmostSolved"):
-        if not np.all(np.isfinite(solution.x)) or str(solution.status) not in (
-            "InsufficientProgress", "MaxIterations", "NumericalError",
-        ):
-            return None
         if max(solution.r_prim, solution.r_dual) > 1e-5:
             return None
-    x, z = np.array(solution.x), np.array(solution.z)
-    step = r * x[:n_rows]
-    duals = np.maximum(at.duals + step, 0.0)
-    decrease = -scale * (q @ x + 0.5 * x[:n_rows] @ (h @ x[:n_rows])) + 0.0
-    new_shares: dict[tuple[int, int, int], float] = {}
-    for j in np.flatnonzero(single):
-        new_shares[(int(origin[j]), int(member[j]), int(arm[j]))] = 1.0
-    for j, value in zip(pairs, z[: len(pairs)], strict=True):
-        new_shares[(int(origin[j]), int(member[j]), int(arm[j]))] = float(min(1.0, value))
-    levels = levels_guess
-    at_z = len(pairs) + len(who)
-    levels[linear] = z[at_z : at_z + len(linear)] * ref[linear]
-    at_z += len(linear) + n_bounded
-    _term_levels(program, -program.cost - program.use.T @ duals, levels, tangents)
-    for (_, _, _), tr, value in zip(ratio_rows, t_ref, z[at_z : at_z + len(ratio_rows)], strict=True):
-        pass
-    for j, (t, _) in enumerate(tangents["ratio"]):
-        y = float(z[at_z + j] * t_ref[j])
-        price = max(-float((-program.cost - program.use.T @ duals)[t.activities[1]]), 1e-300)
-        levels[t.activities[0]] = y
-        levels[t.activities[1]] = y * np.sqrt(0.5 * t.cost.weight / price)
-    return _Step(duals, float(decrease), new_shares, levels)
+    return x, z
 
 
 def _add_curvature(hessian, stream: Stream, columns, weight: np.ndarray, n_rows: int) -> None:
@@ -332,8 +427,6 @@ def _add_curvature(hessian, stream: Stream, columns, weight: np.ndarray, n_rows:
     used = weight > 0
     if not used.any():
         return
-    from allocate.models.stream import Columns
-
     columns = Columns(*(c[used] for c in columns))
     weight = weight[used]
     curvature = stream.curvatures(columns)
@@ -347,41 +440,25 @@ def _add_curvature(hessian, stream: Stream, columns, weight: np.ndarray, n_rows:
                 hessian += (left @ sp.diags(c) @ right.T).toarray()
 
 
-def _term_tangents(program: Program, unit: np.ndarray, gradient: np.ndarray, hessian: np.ndarray):
-    """Smooth terms go into gradient and curvature, ratio terms become tangent rows."""
-    out: dict = {"square": [], "ratio": []}
-    ratio_rows = []
+def _term_tangents(
+    program: Program, unit: np.ndarray, gradient: np.ndarray, hessian: np.ndarray
+) -> list[tuple]:
+    """Square terms go into gradient and curvature; ratio terms become tangent rows.
+
+    A ratio term's unit profit is value_y − √(2·weight·price_n), convex in the prices.
+    Returns (term, slope, value, size) for each.
+    """
+    rows = []
     for t in program.terms:
         y = t.activities[0]
         g_y = program.use[:, [y]].toarray().ravel()
         if isinstance(t.cost, SquareCost):
-            level = float(t.cost.best_response(unit[y], program.upper[y]))
-            gradient -= g_y * level
-            hessian += np.outer(g_y, g_y) / t.cost.weight * (unit[y] >= 0)
-            out["square"].append(t)
+            gradient -= g_y * float(t.cost.best_response(unit[y], program.upper[y]))
+            hessian += np.outer(g_y, g_y) / t.cost.weight * float(unit[y] >= 0)
             continue
-        assert isinstance(t.cost, RatioCost)
         n = t.activities[1]
         g_n = program.use[:, [n]].toarray().ravel()
-        price = max(-unit[n], 1e-12 * max(abs(unit[y]), 1e-300))
+        price = t.n_price(unit)
         root = np.sqrt(2.0 * t.cost.weight * price)
-        value = unit[y] - root
-        slope = -g_y - 0.5 * root / price * g_n
-        ratio_rows.append((slope, value, max(root, abs(unit[y]))))
-        # curvature of −√(2 w p): at the level that the price of y pays for
-        out["ratio"].append((t, value))
-    return out, ratio_rows
-
-
-def _term_levels(program: Program, unit: np.ndarray, levels: np.ndarray, tangents: dict) -> None:
-    for t in tangents["square"]:
-        y = t.activities[0]
-        levels[y] = float(t.cost.best_response(unit[y], program.upper[y]))
-
-
-def flows_of(
-    stream: Stream, duals: np.ndarray, member: np.ndarray, arm: np.ndarray, requests: np.ndarray
-) -> Flows:
-    """Flows with the best-response tokens at some prices."""
-    columns = stream.columns(duals, member, arm)
-    return Flows(member, arm, requests, columns.amounts[:, 1:-2])
+        rows.append((t, -g_y - 0.5 * root / price * g_n, unit[y] - root, max(root, abs(unit[y]))))
+    return rows

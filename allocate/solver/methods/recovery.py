@@ -11,8 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
+from allocate.models.curves import SquareCost
 from allocate.models.program import Allocation, Program
-from allocate.models.stream import Flows
+from allocate.models.stream import Flows, Stream
 
 
 def recover(
@@ -41,16 +42,12 @@ def _recover(
     levels: np.ndarray | None,
     window: float,
 ) -> Allocation | None:
-    from allocate.solver.methods.newton import near_ties
-
     n_rows = len(program.rows)
     pairs, payoff, use, share_rows, share_rhs, equal_rows = [], [], [], [], [], []
     for i, stream in enumerate(program.streams):
-        member, arm = near_ties(stream, profits[i], duals, set(), window)
+        member, arm = near_ties(stream, profits[i], duals, window)
         columns = stream.columns(duals, member, arm)
-        zero = stream.columns(np.zeros(n_rows), member, arm)
         own = stream.pair_prices(np.zeros(n_rows), member, arm)
-        del zero
         worth = -(own * columns.amounts).sum(axis=1)
         decline = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
         pairs.append((member, arm, columns.amounts[:, 1:-2]))
@@ -65,23 +62,27 @@ def _recover(
     n_act = len(program.activities)
     scale_y = _level_scales(program, use)
     x_use = sp.hstack(use).tocsr() if use else sp.csr_matrix((n_rows, 0))
-    a_rows = sp.hstack([x_use, program.use @ sp.diags(scale_y)]).tocsr()
+    cost, act_use, rays = _terms_on_rays(program, duals)
+    a_rows = sp.hstack([x_use, act_use @ sp.diags(scale_y)]).tocsr()
     size = np.maximum(np.abs(program.capacity), abs(a_rows).max(axis=1).toarray().ravel() if a_rows.nnz else 0)
     size = np.where(size > 0, size, 1.0)
     shares = sp.block_diag(share_rows).tocsr() if share_rows else sp.csr_matrix((0, 0))
     shares = sp.hstack([shares, sp.csr_matrix((shares.shape[0], n_act))]).tocsr()
     rhs = np.concatenate(share_rhs) if share_rhs else np.zeros(0)
     equal = np.concatenate(equal_rows) if equal_rows else np.zeros(0, bool)
-    objective = np.concatenate([*payoff, -program.cost * scale_y])
+    objective = np.concatenate([*payoff, -cost * scale_y])
     money = max(np.abs(objective).max(initial=0.0), 1e-300)
     low, high = np.zeros(len(objective)), np.full(len(objective), np.inf)
     n_x = len(objective) - n_act
     high[:n_x] = 1.0
     high[n_x:] = program.upper / scale_y
     for t in program.terms:
-        for i in t.activities:
+        i = t.activities[-1]
+        if isinstance(t.cost, SquareCost):
             fixed = 0.0 if levels is None else min(levels[i], program.upper[i]) / scale_y[i]
             low[n_x + i] = high[n_x + i] = max(fixed, 0.0)
+        else:
+            high[n_x + i] = 0.0  # it follows its partner
     if not len(objective):
         return Allocation(tuple(_empty(s) for s in program.streams), np.zeros(0))
     a_ub = sp.vstack([sp.diags(1.0 / size) @ a_rows, shares[~equal]]).tocsr()
@@ -113,7 +114,51 @@ def _recover(
         part = part / fix
         keep = part > 1e-12
         flows.append(Flows(member[keep], arm[keep], part[keep] * stream.rate[member[keep]], tokens[keep]))
-    return Allocation(tuple(flows), x[n_x:] * scale_y)
+    found = x[n_x:] * scale_y
+    for y, n, per_unit in rays:
+        found[n] = found[y] * per_unit
+    return Allocation(tuple(flows), found)
+
+
+def _terms_on_rays(
+    program: Program, duals: np.ndarray
+) -> tuple[np.ndarray, sp.csc_matrix, list[tuple[int, int, float]]]:
+    """Costs and uses of activities with every ratio term held at its best ratio n/y."""
+    cost, use, rays = program.cost.copy(), program.use, []
+    unit = program.unit_profit(duals)
+    for t in program.terms:
+        if isinstance(t.cost, SquareCost):
+            continue
+        y, n = t.activities
+        per_unit, more = t.cost.ray(t.n_price(unit))
+        rays.append((y, n, per_unit))
+        cost[y] += more + per_unit * cost[n]
+        mix = sp.identity(len(cost), format="lil")
+        mix[n, y] = per_unit
+        use = sp.csc_matrix(use @ mix.tocsc())
+    return cost, use, rays
+
+
+def near_ties(
+    stream: Stream, profits: np.ndarray, duals: np.ndarray, window: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (member, arm) whose profit is near the member's best, or better than declining.
+
+    Near means within ``window`` times the money that a request moves on its best arm.
+    """
+    reachable = profits.max(axis=1, initial=-np.inf)
+    best = np.maximum(reachable, -stream.decline_cost)
+    active = np.flatnonzero((stream.rate > 0) & np.isfinite(reachable))
+    if not active.size:
+        return np.zeros(0, int), np.zeros(0, int)
+    columns = stream.columns(duals, active, profits[active].argmax(axis=1))
+    moved = np.abs(columns.prices * columns.amounts).sum(axis=1)
+    k, a = np.nonzero(profits[active] >= (best[active] - window * moved)[:, None])
+    if k.size > 20 * active.size:  # mass ties: the best few of each member
+        rank = np.argsort(np.argsort(-profits[active], axis=1), axis=1)
+        keep = rank[k, a] < 20
+        k, a = k[keep], a[keep]
+    return active[k], a
 
 
 def _level_scales(program: Program, use: list) -> np.ndarray:
