@@ -112,9 +112,14 @@ def risk_slots(builder: Builder, config: cfg.Config) -> None:
             rows = (builder.row(f"limits.{field}", "loss/h", cap),)
             builder.resource(
                 Resource(
-                    f"limits.{field}", f"{'irreversible ' * (name != 'loss')}risk envelope",
-                    "USD per unit of loss", cap, rows=((rows[0], 1.0),), pay=price,
-                    noun="unit of expected loss an hour", kind="risk",
+                    f"limits.{field}",
+                    f"{'irreversible ' * (name != 'loss')}risk envelope",
+                    "USD per unit of loss",
+                    cap,
+                    rows=((rows[0], 1.0),),
+                    pay=price,
+                    noun="unit of expected loss an hour",
+                    kind="risk",
                 )
             )
         builder.slot(name, "loss", price, "risk", None, rows)
@@ -132,23 +137,34 @@ def _tail_rows(builder: Builder, tail: cfg.TailRisk) -> None:
         limit = [builder.row(path, "loss/h", tail.max_loss_per_h)]
         builder.resource(
             Resource(
-                path, "tail risk limit", "USD per unit of CVaR", tail.max_loss_per_h,
-                rows=((limit[0], 1.0),), pay=tail.price_usd,
-                noun="unit of tail loss an hour", kind="risk",
+                path,
+                "tail risk limit",
+                "USD per unit of CVaR",
+                tail.max_loss_per_h,
+                rows=((limit[0], 1.0),),
+                pay=tail.price_usd,
+                noun="unit of tail loss an hour",
+                kind="risk",
             )
         )
     rows = [builder.row(f"tail loss in {name}", "loss/h") for name in tail.scenarios]
     builder.activity(
-        "tail level", [(r, -1.0) for r in rows] + [(r, 1.0) for r in limit],
-        tail.price_usd, "risk", 1e12,
+        "tail level",
+        [(r, -1.0) for r in rows] + [(r, 1.0) for r in limit],
+        tail.price_usd,
+        "risk",
+        1e12,
     )
     for (name, _), row, weight in zip(
         tail.scenarios.items(), rows, weights.excess_weights, strict=True
     ):
         builder.slot(f"tail.{name}", "loss", axis=None, rows=(row,))
         builder.activity(
-            f"tail excess in {name}", [(row, -1.0)] + [(r, weight) for r in limit],
-            tail.price_usd * weight, "risk", 1e12,
+            f"tail excess in {name}",
+            [(row, -1.0)] + [(r, weight) for r in limit],
+            tail.price_usd * weight,
+            "risk",
+            1e12,
         )
 
 
@@ -159,10 +175,13 @@ def human_slot(builder: Builder, config: cfg.Config) -> None:
         rows = builder.period_rows("humans.minutes_per_h", "min/h", humans.minutes_per_h)
         builder.resource(
             Resource(
-                "humans.minutes_per_h", "reviewer time", "USD per reviewer-minute",
+                "humans.minutes_per_h",
+                "reviewer time",
+                "USD per reviewer-minute",
                 humans.minutes_per_h,
                 rows=tuple(zip(rows, builder.periods, strict=True)),
-                pay=humans.cost_usd_per_h / 60.0, noun="reviewer-minute an hour",
+                pay=humans.cost_usd_per_h / 60.0,
+                noun="reviewer-minute an hour",
             )
         )
     builder.slot(

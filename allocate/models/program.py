@@ -97,14 +97,19 @@ class Allocation(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """Blocks, rows, resources. ``offset`` is a constant of the objective, USD per hour."""
+    """Blocks, rows, resources. ``offsets`` are constants of the objective by account, USD/h."""
 
     rows: tuple[Row, ...]
     streams: tuple[Stream, ...]
     activities: tuple[Activity, ...] = ()
     terms: tuple[Term, ...] = ()
     resources: tuple[Resource, ...] = ()
-    offset: float = 0.0
+    offsets: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def offset(self) -> float:
+        """All constants of the objective together, USD per hour."""
+        return sum(amount for _, amount in self.offsets)
 
     def __post_init__(self) -> None:
         """Arrays that every method wants."""
@@ -136,7 +141,9 @@ class Program:
                 rows_, amounts = zip(*supply, strict=True)
                 suppliers.append((i, np.array(rows_), np.array(amounts)))
         set_(self, "suppliers", suppliers)
-        set_(self, "supplier", np.isin(np.arange(len(self.activities)), [i for i, _, _ in suppliers]))
+        set_(
+            self, "supplier", np.isin(np.arange(len(self.activities)), [i for i, _, _ in suppliers])
+        )
 
     capacity: np.ndarray = field(init=False, repr=False, compare=False)
     cost: np.ndarray = field(init=False, repr=False, compare=False)
@@ -156,9 +163,11 @@ class Program:
         """[rows]: use of every row."""
         out = self.use @ allocation.levels
         for stream, flows in zip(self.streams, allocation.flows, strict=True):
-            out = out + stream.row_use(
-                flows.member, flows.arm, stream.amounts(flows), len(self.rows)
-            ) @ flows.requests
+            out = (
+                out
+                + stream.row_use(flows.member, flows.arm, stream.amounts(flows), len(self.rows))
+                @ flows.requests
+            )
         return np.asarray(out).ravel()
 
     def accounts(self, allocation: Allocation) -> dict[str, float]:
@@ -178,7 +187,8 @@ class Program:
             out[a.account] += self.cost[i] * allocation.levels[i]
         for t in self.terms:
             out[t.account] += float(t.cost.value(*(allocation.levels[i] for i in t.activities)))
-        out["training"] -= self.offset
+        for account, amount in self.offsets:
+            out[account] += amount if account == "value" else -amount
         return out
 
     def welfare(self, allocation: Allocation) -> float:
@@ -239,9 +249,7 @@ class Program:
         resources = tuple(
             replace(s, capacity=capacity) if s.path == resource.path else s for s in self.resources
         )
-        return replace(
-            self, rows=tuple(rows), activities=tuple(activities), resources=resources
-        )
+        return replace(self, rows=tuple(rows), activities=tuple(activities), resources=resources)
 
     def value_of(self, resource: Resource, duals: np.ndarray, levels: np.ndarray) -> float:
         """Gain in welfare per hour for one more unit of a resource (envelope theorem)."""

@@ -27,8 +27,14 @@ def money_slots(builder: Builder, config: Config) -> None:
         rows = (builder.row("budgets.money_usd", "USD/h", budget),)
         builder.resource(
             Resource(
-                "budgets.money_usd", "money budget", "USD per USD", budget,
-                rows=((rows[0], 1.0),), pay=1.0, noun="dollar an hour of budget", kind="money",
+                "budgets.money_usd",
+                "money budget",
+                "USD per USD",
+                budget,
+                rows=((rows[0], 1.0),),
+                pay=1.0,
+                noun="dollar an hour of budget",
+                kind="money",
             )
         )
     builder.slot("money", "USD", 1.0, "money", None, rows)
@@ -42,8 +48,14 @@ def money_slots(builder: Builder, config: Config) -> None:
         tenant_rows.append(row)
         builder.resource(
             Resource(
-                path, f"budget of {name}", "USD per USD", tenant.money_usd,
-                rows=((row, 1.0),), pay=1.0, noun="dollar an hour of budget", kind="money",
+                path,
+                f"budget of {name}",
+                "USD per USD",
+                tenant.money_usd,
+                rows=((row, 1.0),),
+                pay=1.0,
+                noun="dollar an hour of budget",
+                kind="money",
             )
         )
     builder.slot("spend", "USD", 0.0, None, "tenant", tenant_rows)
@@ -92,8 +104,12 @@ def api_way(builder: Builder, name: str, model: Model, prefixes: tuple[str, ...]
     if api.tokens_per_minute is not None:
         slot = _rate_cap(builder, name, "tokens_per_minute", "token", api.tokens_per_minute)
         for quantity, feature in (
-            ("request", "prompt"), ("request", "shared"), ("request", "output"),
-            ("input", "one"), ("output", "one"), *(("request", p) for p in prefixes),
+            ("request", "prompt"),
+            ("request", "shared"),
+            ("request", "output"),
+            ("input", "one"),
+            ("output", "one"),
+            *(("request", p) for p in prefixes),
         ):
             uses.append(Use(quantity, feature, slot, 1.0))
     return ApiWay(name, tuple(u for u in uses if u.coefficient), tpot, api.ttft_s)
@@ -104,7 +120,10 @@ def _rate_cap(builder: Builder, model: str, field: str, noun: str, per_minute: f
     rows = builder.period_rows(path, f"{noun}/h", per_minute * 60.0)
     builder.resource(
         Resource(
-            path, f"{model} {noun} rate", f"USD per h per {noun}/min", per_minute,
+            path,
+            f"{model} {noun} rate",
+            f"USD per h per {noun}/min",
+            per_minute,
             rows=tuple((r, 60.0 * w) for r, w in zip(rows, builder.periods, strict=True)),
             noun=f"{noun} a minute",
         )
@@ -125,8 +144,12 @@ def share_limits(builder: Builder, config: Config, arrivals: list[float]) -> dic
             slot = builder.slot(path, "request", axis=f"limit:shares.{name}", rows=(row,))
             builder.resource(
                 Resource(
-                    path, f"share limit {name}", "USD per h per unit of share", share,
-                    rows=((row, sign * total),), noun="unit of share",
+                    path,
+                    f"share limit {name}",
+                    "USD per h per unit of share",
+                    share,
+                    rows=((row, sign * total),),
+                    noun="unit of share",
                 )
             )
             for model in limit.models:
@@ -150,9 +173,12 @@ def latency_slots(builder: Builder, config: Config) -> None:
         i = builder.activity(path, ((seconds, -limit.mean_s), (served, 1.0)), upper=1e12)
         builder.resource(
             Resource(
-                path, f"latency limit {name}", "USD per h per s", limit.mean_s,
-                supplies=((seconds, i, 1.0),), noun="second of mean latency", kind="latency",
+                path,
+                f"latency limit {name}",
+                "USD per h per s",
+                limit.mean_s,
+                supplies=((seconds, i, 1.0),),
+                noun="second of mean latency",
+                kind="latency",
             )
         )
-
-

@@ -44,8 +44,10 @@ class Tier:
     @property
     def name(self) -> str:
         """Name of the lane: deployment, with its draft, at its speed."""
-        speed = f"{1e3 * self.tpot:.4g} ms" if self.spec.stage != "prefill" else (
-            f"{100 * self.utilisation:.4g} % busy"
+        speed = (
+            f"{1e3 * self.tpot:.4g} ms"
+            if self.spec.stage != "prefill"
+            else (f"{100 * self.utilisation:.4g} % busy")
         )
         return f"{self.deployment}{'+draft' * self.draft} @ {speed}"
 
@@ -113,9 +115,14 @@ def gpu_rows(builder: Builder, config: Config) -> dict[str, tuple[int, ...]]:
         label = gpu.label or name
         builder.resource(
             Resource(
-                path, label, f"USD per {label}-hour", available,
+                path,
+                label,
+                f"USD per {label}-hour",
+                available,
                 rows=tuple(zip(rows, builder.periods, strict=True)),
-                pay=gpu.price_usd_per_h, noun=f"{label}-hour", kind="gpu",
+                pay=gpu.price_usd_per_h,
+                noun=f"{label}-hour",
+                kind="gpu",
             )
         )
     return out
@@ -159,9 +166,16 @@ def tiers(
                         uses.append((budget_row, pay))
                     available = builder.rows[gpu_row].capacity
                     i = builder.activity(
-                        f"replicas {key}[{builder.period_names[t]}]", uses, pay, "money",
+                        f"replicas {key}[{builder.period_names[t]}]",
+                        uses,
+                        pay,
+                        "money",
                         2.0 * available / d.gpus_per_replica,  # the row binds, not this
-                        layer="serving", deployment=name, family=family, utilisation=u, period=t,
+                        layer="serving",
+                        deployment=name,
+                        family=family,
+                        utilisation=u,
+                        period=t,
                         share=share,
                     )
                     if batch:
@@ -171,12 +185,18 @@ def tiers(
                 resident = _residents(builder, config, d, key, memory, sharing)
                 out.append(
                     Tier(
-                        name, d, lane, family != name, u,
+                        name,
+                        d,
+                        lane,
+                        family != name,
+                        u,
                         builder.slot(f"{key} busy", "replica", axis="period", rows=busy),
                         builder.slot(f"{key} batch", "sequence", axis="period", rows=batch)
-                        if batch else None,
+                        if batch
+                        else None,
                         builder.slot(f"{key} KV", "GB", axis="period", rows=memory)
-                        if memory else None,
+                        if memory
+                        else None,
                         resident,
                     )
                 )
@@ -189,9 +209,13 @@ def tiers(
                 unit = "GB" if field == "kv_memory_gb" else "sequence"
                 builder.resource(
                     Resource(
-                        f"deployments.{name}.{field}", f"{d.label or name} {what}",
-                        f"USD per h per {unit} in every replica", capacity,
-                        supplies=tuple(supply), noun=noun, kind="supply",
+                        f"deployments.{name}.{field}",
+                        f"{d.label or name} {what}",
+                        f"USD per h per {unit} in every replica",
+                        capacity,
+                        supplies=tuple(supply),
+                        noun=noun,
+                        kind="supply",
                     )
                 )
     return out
@@ -216,8 +240,15 @@ def _residents(
         for t, share in enumerate(builder.periods):
             builder.activity(
                 f"resident {group} on {key}[{builder.period_names[t]}]",
-                [(use[t], -traffic), (memory[t], gb)], 0.0, "money", share,
-                False, layer="cache", group=group, family=key, period=t,
+                [(use[t], -traffic), (memory[t], gb)],
+                0.0,
+                "money",
+                share,
+                False,
+                layer="cache",
+                group=group,
+                family=key,
+                period=t,
             )
     return builder.slot(f"{key} shared", "request", axis="sharing", rows=rows)
 
@@ -248,7 +279,11 @@ def _way(
     group_hit = {g: s.hit for g, s in config.caching.sharing.items()}
     uses: list[Use] = []
     # prefill: fresh tokens, prefix tokens that are not found, shared tokens that are not
-    missed = [("prompt", 1.0), *((f"prefix:{p}", 1.0 - h) for p, h in hits.items()), ("prefix:", 1.0)]
+    missed = [
+        ("prompt", 1.0),
+        *((f"prefix:{p}", 1.0 - h) for p, h in hits.items()),
+        ("prefix:", 1.0),
+    ]
     missed += [("shared", 1.0)]
     if shared:
         missed += [(f"shared:{g}", -h) for g, h in group_hit.items()]
@@ -268,14 +303,24 @@ def _way(
         for g, section in config.caching.sharing.items():
             uses.append(Use("request", f"spread:{g}", "misled", section.mismatch * section.hit))
     labels = {
-        "deployment": then.deployment, "tier": then.name, "tpot_ms": 1e3 * then.tpot,
-        "prefill": first.name if first is not then else None, "retention_s": kept,
-        "shared_prefix": shared, "draft": then.draft,
+        "deployment": then.deployment,
+        "tier": then.name,
+        "tpot_ms": 1e3 * then.tpot,
+        "prefill": first.name if first is not then else None,
+        "retention_s": kept,
+        "shared_prefix": shared,
+        "draft": then.draft,
     }
     ttft = first.lane.delta / (1.0 - first.utilisation)
     return Way(
-        then.spec.model, tuple(u for u in uses if u.coefficient), labels, then.tpot, ttft,
-        kept, shared, hits,
+        then.spec.model,
+        tuple(u for u in uses if u.coefficient),
+        labels,
+        then.tpot,
+        ttft,
+        kept,
+        shared,
+        hits,
     )
 
 

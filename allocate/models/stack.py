@@ -18,11 +18,14 @@ from allocate.models import autonomy, router, serving, training
 from allocate.models.builder import HOUR, Builder, Use
 from allocate.models.classes import Classes
 from allocate.models.config import Config
-from allocate.models.curves import Reuse
+from allocate.models.curves import Linear, RequestCurve, Reuse, Table
 from allocate.models.features import class_features, class_sets
 from allocate.models.menus import Choice, menu_of
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Arm, Stream
+
+
+UNBOUNDED_EFFORT = 1e30  # effort that nothing limits: an answer there is unbounded
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Built:
     periods: tuple[str, ...]
     shares: tuple[float, ...]
     tiers: tuple[serving.Tier, ...]
+    reuse: Mapping[str, Reuse]
     assumed: tuple[str, ...]
 
 
@@ -93,19 +97,18 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
     invested = training.training_stream(builder, config, gpus, tokens, budget, state.worth)
     if invested is not None:
         streams.append(invested)
-    offset = -sum(
-        state.worth.get(m, 0.0) * a for m, a in state.capability.items()
-    )
+    # worth × capability stands in the value of requests and in the worth of training: once
+    twice = sum(state.worth.get(m, 0.0) * a for m, a in state.capability.items())
     program = Program(
         rows=tuple(builder.rows),
         streams=tuple(streams),
         activities=tuple(builder.activities),
         terms=tuple(builder.terms),
         resources=tuple(builder.resources),
-        offset=offset,
+        offsets=(("training", -twice),) if twice else (),
     )
     return Built(
-        program, config, classes, state, names, shares, tuple(tiers), tuple(builder.assumed)
+        program, config, classes, state, names, shares, tuple(tiers), reuse, tuple(builder.assumed)
     )
 
 
@@ -193,20 +196,41 @@ def _choices(
         if level.human_success is not None:
             curves.append(autonomy.human_curve(config, level))
             out.append(
-                Choice(None, level_name, len(curves) - 1, curves[-1], {"way": "human"},
-                       uses_of_level, 0.0, 0.0)
+                Choice(
+                    None,
+                    level_name,
+                    len(curves) - 1,
+                    curves[-1],
+                    {"way": "human"},
+                    uses_of_level,
+                    0.0,
+                    0.0,
+                )
             )
             continue
         for name, model in config.models.items():
             curves.append(autonomy.request_curve(config, model))
             capability = state.capability.get(name, 0.0)
             gained = (Use("request", "trainable_value", "value", capability),) if capability else ()
-            of_model = (*uses_of_level, *router.model_uses(model), *common,
-                        *share_uses.get(name, ()), *gained)
+            of_model = (
+                *uses_of_level,
+                *router.model_uses(model),
+                *common,
+                *share_uses.get(name, ()),
+                *gained,
+            )
             for uses, labels, tpot, ttft in by_model[name]:
                 out.append(
-                    Choice(name, level_name, len(curves) - 1, curves[-1], labels,
-                           (*of_model, *uses), tpot, ttft)
+                    Choice(
+                        name,
+                        level_name,
+                        len(curves) - 1,
+                        curves[-1],
+                        labels,
+                        (*of_model, *uses),
+                        tpot,
+                        ttft,
+                    )
                 )
     return out
 
@@ -223,7 +247,9 @@ def _stream(
     rate: np.ndarray,
 ) -> Stream:
     menus, menu_id = menu_of(config, classes, choices)
-    limit_axes = [f"{kind}.{n}" for kind in ("shares", "latency") for n in getattr(config.limits, kind)]
+    limit_axes = [
+        f"{kind}.{n}" for kind in ("shares", "latency") for n in getattr(config.limits, kind)
+    ]
     keys = [period, classes.tenant.codes[member], classes.sharing.codes[member], menu_id[member]]
     keys += [sets[axis][member].astype(np.int64) for axis in limit_axes]
     unique, group = np.unique(np.stack(keys, 1), axis=0, return_inverse=True)
@@ -256,7 +282,8 @@ def _stream(
     coefficients = _coefficients(config, choices, used_features, slot_names, uses, kinds)
     # a slot with no price, no row and no addition to it only costs time
     kept = [
-        s for s, n in enumerate(slot_names)
+        s
+        for s, n in enumerate(slot_names)
         if n == "latency" or builder.slots[n][0].own_price != 0 or (rows[:, s] >= 0).any()
     ]
     latency = classes.latency_usd_per_s
@@ -270,7 +297,8 @@ def _stream(
             best = autonomy.ceiling(curves[i].curve.success)
             f = np.where(np.isnan(override), 1.0, override / best if best > 0 else 1.0)
             factor[i] = f[member]
-    return Stream(
+    technologies = [curves[i].curve for i in order]
+    stream = Stream(
         name="requests",
         rate=rate,
         features=np.stack([features[f][member] for f in used_features], 1),
@@ -281,7 +309,7 @@ def _stream(
         arms=tuple(
             Arm({"model": c.model, "autonomy": c.level, **c.labels}, c.technology) for c in choices
         ),
-        technologies=tuple(curves[i].curve for i in order),
+        technologies=tuple(technologies),
         coefficients=coefficients[:, kept],
         decline_cost=np.where(classes.decline, classes.decline_cost_usd, np.inf)[member],
         addition_slot=[slot_names[s] for s in kept].index("latency"),
@@ -291,6 +319,46 @@ def _stream(
         origin=member,
         period=period,
     )
+    if any(isinstance(t.success, Linear) and t.effort.total >= 1.0 - 1e-9 for t in technologies):
+        stream = replace(
+            stream,
+            technologies=tuple(
+                _affordable(t, i, stream, builder) for i, t in enumerate(technologies)
+            ),
+        )
+    return stream
+
+
+def _affordable(
+    curve: RequestCurve, technology: int, stream: Stream, builder: Builder
+) -> RequestCurve:
+    """With constant returns, effort is only bounded by what the rows let anyone afford.
+
+    The bound is implied by the rows, so it changes no answer; it keeps the best response
+    of one request finite.
+    """
+    if not (isinstance(curve.success, Linear) and curve.effort.total >= 1.0 - 1e-9):
+        return curve
+    arms = np.flatnonzero(stream.technology_of == technology)
+    n = len(stream.rate)
+    most = np.full((n, stream.n_uses), np.inf)
+    for a in arms:
+        entry, quantity, slot, value = stream.pair_use(np.arange(n), np.full(n, a))
+        row = stream.rows[stream.group[entry], slot]
+        real = (row >= 0) & (quantity >= 1) & (quantity <= stream.n_uses) & (value > 0)
+        for e, q, r, v in zip(entry[real], quantity[real], row[real], value[real], strict=True):
+            capacity = builder.rows[r].capacity
+            if capacity > 0 and stream.rate[e] > 0:
+                most[e, q - 1] = min(most[e, q - 1], capacity / v / stream.rate[e])
+    log_y = sum(
+        a * np.log(most[:, j] / curve.effort.references[j])
+        for j, a in enumerate(curve.effort.exponents)
+        if a > 0
+    )
+    bound = float(np.exp(np.max(np.asarray(log_y)[stream.rate > 0], initial=-np.inf)))
+    if not np.isfinite(bound) or bound <= 0:
+        bound = UNBOUNDED_EFFORT
+    return replace(curve, success=Table((bound,), (curve.success.scale * bound,)))
 
 
 def _coefficients(
@@ -379,11 +447,10 @@ def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) ->
         state = replace(state, grid=serving.refined(config, state.grid, used))
     if config.training is None:
         return state
-    capability: dict[str, float] = {}
+    capability = {a.model: 0.0 for a in config.training.assets.values()}
     for i, a in enumerate(program.activities):
         if a.labels.get("gain"):
-            m = a.labels["model"]
-            capability[m] = capability.get(m, 0.0) + float(allocation.levels[i])
+            capability[a.labels["model"]] += float(allocation.levels[i])
     worth = dict.fromkeys(capability, 0.0)
     models = np.array([a.labels["model"] or "" for a in stream.arms])
     origin = stream.origin[flows.member]  # type: ignore[index]
@@ -392,5 +459,3 @@ def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) ->
         at = models[flows.arm] == m
         worth[m] = float(per_request[at] @ flows.requests[at])
     return replace(state, capability=capability, worth=worth)
-
-

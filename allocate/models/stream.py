@@ -237,6 +237,25 @@ class Stream:
             )
         return out
 
+    def merged(self, flows: Flows) -> Flows:
+        """Flows with the bundles of homogeneous technologies spread over all requests.
+
+        A few requests with the whole bundle and many with nothing are worth the same as
+        every request with its share, where serving a request costs nothing by itself.
+        """
+        spread = np.array([t.homogeneous for t in self.technologies])[self.technology_of[flows.arm]]
+        served = np.bincount(flows.member, flows.requests, len(self.rate))
+        left = np.maximum(self.rate - served, 0.0)[flows.member]
+        fixed = np.zeros(len(flows.arm), bool)
+        entry, quantity, _, value = self.pair_use(flows.member, flows.arm)
+        fixed[entry[(quantity == 0) & (value != 0)]] = True
+        alone = np.bincount(flows.member, minlength=len(self.rate))[flows.member] == 1
+        more = np.where(spread & ~fixed & alone, left, 0.0)
+        requests = flows.requests + more
+        return flows._replace(
+            requests=requests, tokens=flows.tokens * (flows.requests / requests)[:, None]
+        )
+
     # --- use -------------------------------------------------------------------------------
 
     def pair_use(self, member: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, ...]:

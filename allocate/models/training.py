@@ -74,7 +74,9 @@ def training_stream(
             rows.append(row)
             if spec is not None:
                 levels = asset.staleness if kind == "rollout" else []
-                _supply(builder, config, name, kind, spec, levels, row, gpus, token_rows, budget_row)
+                _supply(
+                    builder, config, name, kind, spec, levels, row, gpus, token_rows, budget_row
+                )
         input_rows.append(rows)
         gain_rows.append(builder.row(f"training {name} gain", "success point"))
         technologies.append(_technology(asset, section.depreciation_per_h))
@@ -114,8 +116,12 @@ def _supply(
         cap = [builder.row(path, "token/h", spec.max_tokens_per_s * HOUR)]
         builder.resource(
             Resource(
-                path, f"{asset} {kind} supply", "USD per h per token/s", spec.max_tokens_per_s,
-                rows=((cap[0], HOUR),), noun="token a second",
+                path,
+                f"{asset} {kind} supply",
+                "USD per h per token/s",
+                spec.max_tokens_per_s,
+                rows=((cap[0], HOUR),),
+                noun="token a second",
             )
         )
     for level in levels or [cfg.StalenessLevel(versions=0.0, efficiency=1.0)]:
@@ -132,8 +138,15 @@ def _supply(
                 uses.append((budget_row, pay))
             builder.activity(
                 f"{asset} {kind} tokens, {level.versions:g} versions old [{period}]",
-                uses, pay, "training", MOST_TOKENS * spec.reference_tokens,
-                layer="training", asset=asset, input=kind, staleness=level.versions, period=t,
+                uses,
+                pay,
+                "training",
+                MOST_TOKENS * spec.reference_tokens,
+                layer="training",
+                asset=asset,
+                input=kind,
+                staleness=level.versions,
+                period=t,
                 efficiency=level.efficiency,
             )
 
@@ -157,22 +170,25 @@ def _portfolio(
             for r, sign in zip(rows, signs, strict=True):
                 for j, loading in enumerate(factor):
                     uses[j].append((r, sign * loading))
-            y = builder.activity(f"training risk factor {i}", [(r, -1.0) for r in rows],
-                                 0.0, "training", MOST_GAIN)
+            y = builder.activity(
+                f"training risk factor {i}", [(r, -1.0) for r in rows], 0.0, "training", MOST_GAIN
+            )
             builder.terms.append(Term((y,), SquareCost(kappa)))
         for j, (name, asset) in enumerate(assets):
             if asset.verifier_noise == 0 or asset.verifier is None:
                 continue
             exposed = builder.row(f"training {name} unverified gain", "success point")
             uses[j].append((exposed, 1.0))
-            y = builder.activity(f"training {name} unverified gain", [(exposed, -1.0)],
-                                 0.0, "training", MOST_GAIN)
+            y = builder.activity(
+                f"training {name} unverified gain", [(exposed, -1.0)], 0.0, "training", MOST_GAIN
+            )
             reference = asset.verifier.reference_tokens * section.depreciation_per_h
             most = MOST_TOKENS * reference
             # the same verifier tokens serve the index and the variance: they are not used up
             made = builder.row(f"training {name} verifier observations", "token/h")
-            n = builder.activity(f"training {name} observations", [(made, 1.0)],
-                                 0.0, "training", most)
+            n = builder.activity(
+                f"training {name} observations", [(made, 1.0)], 0.0, "training", most
+            )
             _observe(builder, name, made)
             weight = kappa * asset.verifier_noise * reference
             # what an observation is worth to a gain of a millionth of a success point
@@ -180,8 +196,15 @@ def _portfolio(
             builder.terms.append(Term((y, n), RatioCost(weight), floor=floor))
     for j, (name, asset) in enumerate(assets):
         builder.activity(
-            f"capability {name}", uses[j], -worth.get(asset.model, 0.0), "training", MOST_GAIN,
-            layer="training", asset=name, model=asset.model, gain=True,
+            f"capability {name}",
+            uses[j],
+            -worth.get(asset.model, 0.0),
+            "training",
+            MOST_GAIN,
+            layer="training",
+            asset=name,
+            model=asset.model,
+            gain=True,
         )
 
 

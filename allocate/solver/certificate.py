@@ -145,8 +145,11 @@ def _foc_residual(stream: Stream, flows: Flows, duals: np.ndarray) -> float:
             continue
         curve, p, t = stream.technologies[i], price[at], flows.tokens[at]
         low, high = curve.marginal(
-            t, -p[:, -1], p[:, -2],
-            stream.factor_of(i, flows.member[at]), stream.difficulty_of(flows.member[at]),
+            t,
+            -p[:, -1],
+            p[:, -2],
+            stream.factor_of(i, flows.member[at]),
+            stream.difficulty_of(flows.member[at]),
         )
         token_price = p[:, 1:-2]
         free_below, free_above = t > 0, t < np.asarray(curve.caps) * (1 - 1e-9)

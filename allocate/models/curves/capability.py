@@ -45,7 +45,13 @@ class ScalingLaw:
     def slope(self, effort: Array, side: str = "right") -> Array:
         """d gain / dY."""
         e = self.samples * effort + self.c
-        return self.power * (self.floor + self.b / e) ** (self.power - 1.0) * self.b * self.samples / e**2
+        return (
+            self.power
+            * (self.floor + self.b / e) ** (self.power - 1.0)
+            * self.b
+            * self.samples
+            / e**2
+        )
 
     def log_revenue(self, log_effort: Array, segment: int | None = None) -> tuple[Array, Array]:
         """log(Y·slope) and its derivative in log Y."""
@@ -59,15 +65,20 @@ class ScalingLaw:
 
     def cone(self, requests: Any, effort: Any, successes: Any, around: Array | None = None) -> list:
         """CVXPY constraints for successes ≤ requests · gain(effort/requests), by tangents."""
+        import cvxpy as cp
+
         grid = np.geomspace(1e-6, 1e6, 1200) * self.c / self.samples
         if around is not None:
             grid = np.union1d(grid, np.asarray(around))
         best = (self.floor + self.b / self.c) ** self.power - self.floor**self.power
-        rows = [successes <= self.slope(0.0) * effort, successes <= best * requests]
-        for y in grid:
-            s = float(self.slope(y))
-            rows.append(successes <= (float(self.value(y)) - s * y) * requests + s * effort)
-        return rows
+        slope = np.array([self.slope(0.0), *self.slope(grid), 0.0])
+        level = np.array([0.0, *(self.value(grid) - self.slope(grid) * grid), best])
+
+        def row(flow: Any) -> Any:
+            return cp.reshape(flow, (1, flow.size), order="C")
+
+        bound = level[:, None] @ row(requests) + slope[:, None] @ row(effort)
+        return [np.ones((len(slope), 1)) @ row(successes) <= bound]
 
 
 @dataclass(frozen=True)

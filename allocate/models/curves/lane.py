@@ -60,7 +60,7 @@ class Lane:
         menu of speeds tends to when one latency price holds.
         """
         xp = namespace(busy, replicas)
-        spare = replicas - busy
+        spare = xp.asarray(replicas - busy, float)
         with np.errstate(divide="ignore", invalid="ignore"):
             queue = xp.where(busy > 0, xp.where(spare > 0, busy**2 / spare, np.inf), 0.0)
         return self.alpha / self.beta * (busy + queue)

@@ -62,6 +62,15 @@ class RequestCurve:
             used.add(self.risk.use)  # type: ignore[arg-type]
         return tuple(sorted(used))
 
+    @property
+    def homogeneous(self) -> bool:
+        """Constant returns up to one kink: only the split of a bundle matters, not its size.
+
+        Such a request buys the whole bundle at the kink or nothing; the response returned
+        is the whole bundle, and nothing is what declining is.
+        """
+        return len(self.success.kinks) == 1 and self.effort.total >= 1.0 - 1e-9
+
     # --- value ---------------------------------------------------------------------------
 
     def outcome(self, tokens: Array, factor: Array = 1.0, difficulty: Array = 1.0) -> tuple:
@@ -134,7 +143,7 @@ class RequestCurve:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore", under="ignore"):
             log_v = xp.log(value * factor)
             log_p = xp.log(prices)
-            log_d = xp.log(difficulty + 0.0 * log_v)
+            log_d = xp.log(difficulty + xp.zeros_like(log_v))
             market = _Market(self, log_p, prices, wrong_price)
             if not any(a > 0 for a in self.effort.exponents):
                 ell = xp.full_like(log_v, -np.inf)
@@ -151,12 +160,14 @@ class RequestCurve:
         return Response(tokens, success, wrong, profit, ell)
 
     def _smooth(self, market: _Market, log_v: Array, log_d: Array) -> Array:
+        xp = namespace(log_v)
+
         def gap(z: Array) -> tuple[Array, Array]:
             revenue, elasticity = self.success.log_revenue(z)
             log_y, growth = market.log_effort(log_v + revenue)
             return z - (log_y - log_d), 1.0 - growth * elasticity
 
-        far = 0.0 * log_v + _FAR
+        far = xp.full_like(log_v, _FAR)
         z = _monotone_root(gap, -far, far)
         return log_v + self.success.log_revenue(z)[0]
 
@@ -165,9 +176,9 @@ class RequestCurve:
         kinks = np.log(np.array(self.success.kinks))
         n = len(kinks)
         lines = [self.success.log_revenue(0.0, i)[0] for i in range(n + 1)]  # log slopes
-        far = 0.0 * log_v + _FAR
+        far = xp.full_like(log_v, _FAR)
         # the first segment at whose right end effort would not rise any further
-        segment, at_kink = 0.0 * log_v + (n - 1), xp.ones(log_v.shape, bool)
+        segment, at_kink = xp.full_like(log_v, n - 1.0), xp.ones(log_v.shape, bool)
         for i in reversed(range(n)):
             short = kinks[i] - (market.log_effort(log_v + lines[i] + kinks[i])[0] - log_d)
             inside = short >= 0
@@ -178,6 +189,8 @@ class RequestCurve:
                 stop = inside & (kinks[i - 1] - start >= 0)
                 segment = xp.where(stop, float(i - 1), segment)
                 at_kink = xp.where(stop, True, at_kink)
+        if self.homogeneous:
+            at_kink = xp.ones(log_v.shape, bool)
         index = segment.astype(int)
         log_slope = xp.asarray(np.array(lines))[index]
         right = xp.asarray(kinks)[index]
@@ -197,7 +210,8 @@ class RequestCurve:
 
         after = xp.asarray(np.array([*lines[1:], -np.inf]))[index]
         low = xp.maximum(log_v + after + right, -2 * _FAR)
-        kinked = _monotone_root(short_of_kink, low, log_v + log_slope + right)
+        high = far * 2 if self.homogeneous else log_v + log_slope + right
+        kinked = _monotone_root(short_of_kink, low, high)
         return xp.where(at_kink, kinked, inside)
 
     # --- how the response moves --------------------------------------------------------------
@@ -307,7 +321,6 @@ class _Market:
     def log_effort(self, ell: Array) -> tuple[Array, Array]:
         """log Y and its derivative in ℓ."""
         xp = namespace(ell)
-        total, growth = 0.0 * ell, 0.0 * ell
         total, growth = xp.where(xp.isfinite(ell), 0.0, 0.0), xp.where(xp.isfinite(ell), 0.0, 0.0)
         effort = self.curve.effort
         for j, a in enumerate(effort.exponents):
@@ -331,7 +344,8 @@ class _Market:
         if alpha == 0:
             return xp.log(floor), 0.0 * ell
         # with s = floor + w: (floor + w)(1 − a e^{−w}) = c, nearly a line in logarithms
-        log_c = xp.clip(np.log(alpha) + ell - self.log_price_s, -_FAR, _FAR)
+        log_c = np.log(alpha) + ell - self.log_price_s
+        log_c = xp.clip(xp.where(ell > -np.inf, log_c, -_FAR), -_FAR, _FAR)
         c, log_a = xp.exp(log_c), xp.minimum(self.log_a, 0.0)
         most = 0.5 * (c + xp.sqrt(c * c + 4.0 * c))
 

@@ -76,7 +76,9 @@ def solve_master(
         grown, best_before = False, best.value
         # price at the master's duals and on the way there: the master alone would swing
         for weight in (1.0, *_WAY):
-            there = Pricing.at(program, settled(program, weight * duals + (1 - weight) * best.duals))
+            there = Pricing.at(
+                program, settled(program, weight * duals + (1 - weight) * best.duals)
+            )
             out.passes += 1
             for i, stream in enumerate(program.streams):
                 fresh = _entering(stream, there.profits[i], pool[i], 1)
@@ -99,7 +101,9 @@ def solve_master(
     return out
 
 
-def _entering(stream: Stream, profits: np.ndarray, pool: np.ndarray | None, most: int = 2) -> np.ndarray:
+def _entering(
+    stream: Stream, profits: np.ndarray, pool: np.ndarray | None, most: int = 2
+) -> np.ndarray:
     """The pool [n, 2] of (member, arm) with the best arms of every member added."""
     live = np.flatnonzero((stream.rate > 0) & np.isfinite(profits.max(axis=1, initial=-np.inf)))
     new = []
@@ -145,7 +149,9 @@ class _Answer:
     value: float
 
 
-def _solve(program: Program, at: Pricing, pool: list[np.ndarray], used: list[str]) -> _Answer | None:
+def _solve(
+    program: Program, at: Pricing, pool: list[np.ndarray], used: list[str]
+) -> _Answer | None:
     """State and solve one master; None if no solver comes back with an answer."""
     import cvxpy as cp
 

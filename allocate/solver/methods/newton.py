@@ -57,7 +57,7 @@ class Result:
 def newton(
     program: Program,
     duals: np.ndarray,
-    max_iterations: int = 100,
+    max_iterations: int = 200,
     tolerance: float = 1e-11,
     ridge: float = 1e-6,
     progress: Callable[[dict], None] | None = None,
@@ -82,8 +82,16 @@ def newton(
         scale = max(abs(current.value), 1e-300)
         promised, gained = step.decrease / scale, (current.value - trial.value) / scale
         if progress is not None:
-            progress({"iteration": iteration, "gap": promised, "gained": gained, "passes": passes,
-                      "ridge": ridge, "pairs": pool.size})
+            progress(
+                {
+                    "iteration": iteration,
+                    "gap": promised,
+                    "gained": gained,
+                    "passes": passes,
+                    "ridge": ridge,
+                    "pairs": pool.size,
+                }
+            )
         accepted = gained >= 0.1 * promised - 1e-14
         fresh = pool.add_best(program, trial)
         if accepted:
@@ -137,7 +145,10 @@ class Pool:
             best = np.maximum(profits.max(axis=1), -stream.decline_cost)[member]
             close = columns.profit >= best - _FAR * money_moved(columns)
             carries = np.array(
-                [shares.get((i, int(k), int(a)), 0.0) > 1e-9 for k, a in zip(member, arm, strict=True)],
+                [
+                    shares.get((i, int(k), int(a)), 0.0) > 1e-9
+                    for k, a in zip(member, arm, strict=True)
+                ],
                 bool,
             )
             self.codes[i] = self.codes[i][close | carries]
@@ -153,8 +164,36 @@ def money_moved(columns: Columns) -> np.ndarray:
 
 
 def first_prices(program: Program) -> np.ndarray:
-    """Prices to start from when nothing is known: supply at cost, earnings at their worth."""
-    return settled(program, np.zeros(len(program.rows)))
+    """Prices to start from when nothing is known.
+
+    Supply at cost and earnings at their worth; then every capacity priced so that all of
+    it would cost the same, at the level, found by decades, where the dual is least.
+    """
+    start = settled(program, np.zeros(len(program.rows)))
+    scarce = program.capacity > 0
+    if not scarce.any():
+        return start
+    each = np.where(scarce, 1.0 / np.where(scarce, program.capacity, 1.0), 0.0)
+
+    def dual(level: float) -> float:
+        value = program.dual(settled(program, start + level * each))
+        return value if np.isfinite(value) else np.inf
+
+    best, value = 0.0, dual(0.0)
+    top = abs(value) if np.isfinite(value) and value != 0 else 1e30
+    for level in top * 10.0 ** -np.arange(0.0, 13.0):
+        trial = dual(level)
+        if trial < value:
+            best, value = level, trial
+        elif best > 0:
+            break
+    for step in 10.0 ** (0.5 ** np.arange(1.0, 6.0)):
+        for level in (best * step, best / step):
+            trial = dual(level)
+            if trial < value:
+                best, value = level, trial
+                break
+    return settled(program, start + best * each)
 
 
 def settled(program: Program, duals: np.ndarray) -> np.ndarray:
@@ -236,8 +275,15 @@ def _gather(
             _add_curvature(hessian, stream, columns, held * stream.rate[member], n_rows)
         use = stream.row_use(member, arm, columns.amounts, n_rows)
         parts.append(
-            (np.full(len(member), i), member, arm, columns.profit, stream.rate[member], use,
-             money_moved(columns))
+            (
+                np.full(len(member), i),
+                member,
+                arm,
+                columns.profit,
+                stream.rate[member],
+                use,
+                money_moved(columns),
+            )
         )
     s, k, a, p, r, u, m = zip(*parts, strict=True)
     cat = np.concatenate
@@ -265,7 +311,9 @@ def _step(
     touched = np.asarray(abs(pairs.use).sum(axis=1)).ravel() > 0
     idle = np.zeros(len(program.activities), bool)
     for i, rows, _ in program.suppliers:
-        others = [j for r in rows for j in program.row_activities[r] if j != i and not program.supplier[j]]
+        others = [
+            j for r in rows for j in program.row_activities[r] if j != i and not program.supplier[j]
+        ]
         idle[i] = not touched[rows].any() and not others
     rows_idle = np.zeros(n_rows, bool)
     for i, rows, _ in program.suppliers:
@@ -279,7 +327,9 @@ def _step(
         key, return_index=True, return_inverse=True, return_counts=True
     )
     owner, who = pairs.stream[first], pairs.member[first]
-    decline = np.array([-program.streams[o].decline_cost[k] for o, k in zip(owner, who, strict=True)])
+    decline = np.array(
+        [-program.streams[o].decline_cost[k] for o, k in zip(owner, who, strict=True)]
+    )
     top = np.full(len(unique), -np.inf)
     np.maximum.at(top, group, pairs.profit)
     top = np.maximum(top, decline)
@@ -322,7 +372,9 @@ def _step(
     if ratio_rows:
         g = np.array([slope_ for _, slope_, _, _ in ratio_rows])[:, free]
         v = np.array([value for _, _, value, _ in ratio_rows])
-        system.add(-v * t_reference / scale, d=sp.csr_matrix(g * (t_reference / scale)[:, None] * r))
+        system.add(
+            -v * t_reference / scale, d=sp.csr_matrix(g * (t_reference / scale)[:, None] * r)
+        )
     system.add(at.duals[free] / r, d=-sp.identity(n_d))
 
     answer = _quadratic(p, q, *system.stacked())
@@ -365,20 +417,26 @@ def _scales(
     flows through it, an activity by what its unit costs; where nothing flows or nothing is
     paid, by what its neighbours say.
     """
-    use = abs(program.use)
+    use = abs(program.use).tocoo()
+
+    def largest(axis: int, weight: np.ndarray) -> np.ndarray:
+        """Along rows (0) or activities (1), the largest weighted use over the dual."""
+        out = np.zeros(use.shape[axis])
+        at, other = (use.row, use.col) if axis == 0 else (use.col, use.row)
+        np.maximum.at(out, at, use.data * weight[other] / scale)
+        return out
+
+    def inverse(x: np.ndarray, otherwise: float) -> np.ndarray:
+        return np.where(x > 0, 1.0 / np.where(x > 0, x, 1.0), otherwise)
+
     gross = np.abs(program.capacity) + np.asarray(abs(pairs.use) @ pairs.rate).ravel()
-    priced = np.abs(program.cost) + np.asarray(use.T @ at.duals).ravel()
+    priced = np.abs(program.cost) + np.asarray(abs(program.use).T @ at.duals).ravel()
     own = program.cost != 0  # prices may vanish, a cost does not
-    with np.errstate(divide="ignore"):
-        level = np.where(own, scale / np.where(own, priced, 1.0), 0.0)
-        by_level = np.asarray(use.multiply(level[None, :]).max(axis=1).todense()).ravel() / scale
-        row = np.where(gross > 0, scale / np.where(gross > 0, gross, 1.0), np.inf)
-        row = np.minimum(row, np.where(by_level > 0, 1.0 / by_level, np.inf))
-        known = np.where(np.isfinite(row), row, 0.0)
-        by_row = np.asarray(use.T.multiply(known[None, :]).max(axis=1).todense()).ravel() / scale
-        level = np.where(own, level, 1.0 / np.where(by_row > 0, by_row, 1.0))
-        by_level = np.asarray(use.multiply(level[None, :]).max(axis=1).todense()).ravel() / scale
-        row = np.where(np.isfinite(row), row, 1.0 / np.where(by_level > 0, by_level, 1.0))
+    level = np.where(own, scale / np.where(own, priced, 1.0), 0.0)
+    row = np.minimum(scale * inverse(gross, np.inf), inverse(largest(0, level), np.inf))
+    known = np.where(np.isfinite(row), row, 0.0)
+    level = np.where(own, level, inverse(largest(1, known), 1.0))
+    row = np.where(np.isfinite(row), row, inverse(largest(0, level), 1.0))
     return level, row
 
 

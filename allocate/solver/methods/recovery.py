@@ -56,7 +56,9 @@ def _recover(
         use.append(stream.row_use(member, arm, columns.amounts, n_rows) @ sp.diags(rate))
         present, index = np.unique(member, return_inverse=True)
         shape = (len(present), len(member))
-        share_rows.append(sp.csr_matrix((np.ones(len(member)), (index, np.arange(len(member)))), shape=shape))
+        share_rows.append(
+            sp.csr_matrix((np.ones(len(member)), (index, np.arange(len(member)))), shape=shape)
+        )
         equal_rows.append(~np.isfinite(stream.decline_cost[present]))
         share_rhs.append(np.ones(len(present)))
     n_act = len(program.activities)
@@ -64,7 +66,9 @@ def _recover(
     x_use = sp.hstack(use).tocsr() if use else sp.csr_matrix((n_rows, 0))
     cost, act_use, rays = _terms_on_rays(program, duals)
     a_rows = sp.hstack([x_use, act_use @ sp.diags(scale_y)]).tocsr()
-    size = np.maximum(np.abs(program.capacity), abs(a_rows).max(axis=1).toarray().ravel() if a_rows.nnz else 0)
+    size = np.maximum(
+        np.abs(program.capacity), abs(a_rows).max(axis=1).toarray().ravel() if a_rows.nnz else 0
+    )
     size = np.where(size > 0, size, 1.0)
     shares = sp.block_diag(share_rows).tocsr() if share_rows else sp.csr_matrix((0, 0))
     shares = sp.hstack([shares, sp.csr_matrix((shares.shape[0], n_act))]).tocsr()
@@ -113,7 +117,8 @@ def _recover(
         fix = np.where(forced | (total[member] > 1.0), np.maximum(total[member], 1e-300), 1.0)
         part = part / fix
         keep = part > 1e-12
-        flows.append(Flows(member[keep], arm[keep], part[keep] * stream.rate[member[keep]], tokens[keep]))
+        requests = part[keep] * stream.rate[member[keep]]
+        flows.append(stream.merged(Flows(member[keep], arm[keep], requests, tokens[keep])))
     found = x[n_x:] * scale_y
     for y, n, per_unit in rays:
         found[n] = found[y] * per_unit
@@ -170,7 +175,11 @@ def _level_scales(program: Program, use: list) -> np.ndarray:
     out = np.ones(len(program.activities))
     for i in range(len(program.activities)):
         column = program.use[:, [i]]
-        need = [demand[r] / abs(v) for r, v in zip(column.indices, column.data, strict=True) if demand[r] > 0]
+        need = [
+            demand[r] / abs(v)
+            for r, v in zip(column.indices, column.data, strict=True)
+            if demand[r] > 0
+        ]
         out[i] = max(need, default=1.0)
         out[i] = min(out[i], program.upper[i]) if np.isfinite(program.upper[i]) else out[i]
         out[i] = out[i] if out[i] > 0 else 1.0

@@ -1,0 +1,295 @@
+"""What a solve returns: prices, allocation by layer, certificate; and the result document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from allocate.errors import SolveError
+from allocate.models.loader import Loaded
+from allocate.models.program import Allocation, Program, Resource
+from allocate.models.stack import Built
+from allocate.solver.certificate import Certificate
+from allocate.solver.layers import LayerTables
+from allocate.solver.result import FORMAT_VERSION
+
+_BINDING = 1e-6  # a row used to this share of its capacity binds
+
+
+@dataclass(frozen=True)
+class Price:
+    """The shared price of one capacity: what one more unit adds to welfare per hour.
+
+    ``value`` = ``worth`` − ``pay``: what a used unit brings less what it costs in the
+    objective. 0 when the capacity is slack. ``valid_from`` and ``valid_to`` bound the
+    capacities between which the price stays within 10 % (None: not met).
+    """
+
+    resource: str
+    label: str
+    unit: str
+    value: float
+    worth: float | None
+    pay: float | None
+    used: float | None
+    capacity: float | None
+    binding: bool
+    valid_from: float | None
+    valid_to: float | None
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of the result document."""
+        return {k: getattr(self, k) for k in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved config. ``status`` is the judge's; prices are refused unless there is proof."""
+
+    loaded: Loaded
+    built: Built
+    program: Program
+    allocation: Allocation
+    duals: np.ndarray
+    certificate: Certificate
+    ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    stopped: bool = False
+    timing: dict[str, float] = field(default_factory=dict)
+    solver: dict[str, Any] = field(default_factory=dict)
+    whole: dict | None = None
+
+    @property
+    def status(self) -> str:
+        """ "optimal" only where the certificate holds; else "stopped" or "feasible"."""
+        if self.certificate.holds:
+            return "optimal"
+        return "feasible" if self.certificate.feasible and not self.stopped else "stopped"
+
+    @cached_property
+    def objective(self) -> dict[str, float]:
+        """Welfare and its accounts, USD per hour."""
+        accounts = self.program.accounts(self.allocation)
+        return {"welfare": self.program.welfare(self.allocation), **accounts}
+
+    @property
+    def welfare(self) -> float:
+        """The objective, USD per hour."""
+        return self.objective["welfare"]
+
+    @cached_property
+    def layers(self) -> LayerTables:
+        """The allocation by layer."""
+        return LayerTables(self.built, self.program, self.allocation, self.duals)
+
+    @cached_property
+    def prices(self) -> list[Price]:
+        """Prices of all resources, the dearest first.
+
+        Raises:
+            SolveError: if the answer is not certified; its duals are not prices.
+        """
+        if not self.certificate.holds:
+            raise SolveError(
+                self.status,
+                "prices are only given for a certified answer; this one reached a gap of "
+                f"{self.certificate.relative_gap:.2g}",
+            )
+        usage = self.program.usage(self.allocation)
+        found = [self._price(r, usage) for r in self.program.resources]
+        return sorted(found, key=lambda p: -(p.value * (p.capacity or 0.0)))
+
+    def _price(self, r: Resource, usage: np.ndarray) -> Price:
+        value = self.program.value_of(r, self.duals, self.allocation.levels)
+        used, share = self._used(r, usage)
+        capacity = r.capacity
+        noise = 1e-9 * max(abs(self.certificate.primal), 1e-300)
+        slack = used is not None and capacity is not None and used < capacity * (1 - _BINDING)
+        if r.path.endswith("min_share"):
+            slack = used is not None and capacity is not None and used > capacity * (1 + _BINDING)
+        if (slack and r.kind != "supply") or abs(value) * max(capacity or 0.0, 1e-12) <= noise:
+            value = 0.0
+        binding = value != 0.0
+        pay = r.pay * share
+        low, high = self.ranges.get(r.path, (None, None)) if binding else (used, None)
+        return Price(
+            r.path,
+            r.label,
+            r.unit,
+            value,
+            value + pay if binding or not slack else None,
+            pay if binding or not slack else None,
+            used,
+            capacity,
+            binding,
+            low,
+            high,
+            _sentence(r, value, pay),
+        )
+
+    def _used(self, r: Resource, usage: np.ndarray) -> tuple[float | None, float]:
+        """(use in the unit of the capacity, at its fullest; share of time that it is full)."""
+        if r.rows:
+            uses = [usage[i] / w for i, w in r.rows]
+            if r.kind != "gpu":
+                return float(max(uses, key=abs)) if len(uses) > 1 else float(uses[0]), 1.0
+            full = sum(
+                w
+                for i, w in r.rows
+                if self.duals[i] > 0 and usage[i] / w >= (r.capacity or 0) * (1 - _BINDING)
+            )
+            return float(max(uses)), float(full) or 1.0
+        levels = self.allocation.levels
+        best = None
+        for row, i, _ in r.supplies:
+            if levels[i] <= 1e-9:
+                continue
+            supply = -dict(self.program.activities[i].uses)[row]
+            use = (usage[row] + supply * levels[i]) / levels[i]
+            best = use if best is None else max(best, use)
+        return best, 1.0
+
+    @cached_property
+    def rates(self) -> dict[str, Any]:
+        """λ and ρ in the paper's normalisation (3): duals over the price of a dollar."""
+        if not self.certificate.holds:
+            return {}
+        dual = {r.name: d for r, d in zip(self.program.rows, self.duals, strict=True)}
+        dollar = 1.0 + dual.get("budgets.money_usd", 0.0)
+        config = self.loaded.config
+        risk = config.prices.risk_usd
+        late = config.prices.irreversible_risk_usd
+        late = risk if late is None else late
+        served = {
+            name: float(dual.get(f"limits.latency.{name}.mean_s", 0.0))
+            for name in config.limits.latency
+        }
+        return {
+            "usd": dollar,
+            "lambda_usd_per_s": config.prices.latency_usd_per_s / dollar,
+            "lambda_of_limits_usd_per_s": {n: v / dollar for n, v in served.items()},
+            "rho_usd_per_loss": (risk + dual.get("limits.risk_per_h", 0.0)) / dollar,
+            "rho_irreversible_usd_per_loss": (
+                late + dual.get("limits.irreversible_risk_per_h", 0.0)
+            )
+            / dollar,
+        }
+
+    def layer_profits(self) -> dict[str, float]:
+        """What each layer earns alone at the shared prices, and the rent of the capacities.
+
+        Handed the prices, every layer solves its own problem: requests pick model, tokens
+        and autonomy; lanes and caches, trainers and assets choose their levels. By the
+        first welfare theorem profits and rents add up to the joint welfare.
+        """
+        best = self.program.activity_profit(self.duals)
+        out = {
+            "rent of capacities": float(self.program.capacity @ self.duals),
+            "constant": self.program.offset,
+        }
+        for stream in self.program.streams:
+            p = np.maximum(stream.profits(self.duals).max(axis=1), -stream.decline_cost)
+            name = "router and autonomy" if stream.name == "requests" else "training assets"
+            out[name] = float(stream.rate @ np.where(stream.rate > 0, p, 0.0))
+        for i, a in enumerate(self.program.activities):
+            layer = {"serving": "serving", "cache": "serving", "training": "trainers"}.get(
+                a.labels.get("layer", ""), "limits"
+            )
+            out[layer] = out.get(layer, 0.0) + float(best[i])
+        return out
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result document of ``--format json``."""
+        from allocate import __version__
+
+        c = self.certificate
+        certificate = {
+            "primal": _number(c.primal),
+            "dual": _number(c.dual),
+            "relative_gap": _number(c.relative_gap),
+            "max_violation": _number(c.max_violation),
+            "max_foc_residual": _number(c.max_foc_residual),
+            "tolerance": c.tolerance,
+            "holds": c.holds,
+            "max_slackness": _number(c.max_slackness),
+            "violated": c.violated,
+        }
+        document = {
+            "format_version": FORMAT_VERSION,
+            "allocate_version": __version__,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config_sha256": self.loaded.sha256,
+            "status": self.status,
+            "objective": {"unit": "USD/h", **{k: _number(v) for k, v in self.objective.items()}},
+            "certificate": certificate,
+            "prices": [p.to_dict() for p in self.prices] if c.holds else [],
+            "rates": self.rates,
+            "layers": self.layers.to_dict(),
+            "artifacts": self.layers.artifacts(),
+            "assumed": [
+                *self.built.assumed,
+                *(f"{k}: {v}" for k, v in self.loaded.config.assumed.items()),
+            ],
+            "warnings": self.warnings(),
+            "timing": self.timing,
+            "solver": self.solver,
+        }
+        if self.whole is not None:
+            document["whole_replicas"] = self.whole
+        return _clean(document)
+
+    def warnings(self) -> list[str]:
+        """What a reader should know before relying on the answer."""
+        out = [str(w) for w in self.loaded.warnings]
+        if self.loaded.config.training is not None:
+            out.append(
+                "training × routing is a fixed point: routing and training agree with each "
+                "other, but another pair could be better; it is not yet a global optimum"
+            )
+        if not self.certificate.holds:
+            out.append(
+                f"not certified: gap {self.certificate.relative_gap:.2g}, violation "
+                f"{self.certificate.max_violation:.2g}, tolerance {self.certificate.tolerance:g}"
+            )
+        return out
+
+
+def _sentence(r: Resource, value: float, pay: float) -> str:
+    if value == 0.0:
+        return f"There is {r.label} to spare: the next {r.noun} is worth nothing."
+    if value < 0.0:
+        return f"The limit costs: one {r.noun} more lowers welfare by ${-value:,.4g} an hour."
+    if r.kind == "gpu":
+        return (
+            f"The next {r.noun} is worth ${value + pay:,.4g}; you pay ${pay:,.4g}, "
+            f"so one more gains ${value:,.4g}."
+        )
+    if pay > 0:
+        return (
+            f"The next {r.noun} is worth ${value + pay:,.4g} and costs ${pay:,.4g}, "
+            f"so one more gains ${value:,.4g} an hour."
+        )
+    return f"The next {r.noun} is worth ${value:,.4g} an hour."
+
+
+def _number(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def _clean(x: Any) -> Any:
+    """Plain Python with finite numbers, whatever NumPy was in it."""
+    if isinstance(x, dict):
+        return {str(k): _clean(v) for k, v in x.items()}
+    if isinstance(x, list | tuple):
+        return [_clean(v) for v in x]
+    if isinstance(x, bool | np.bool_):
+        return bool(x)
+    if isinstance(x, np.integer):
+        return int(x)
+    if isinstance(x, float | np.floating):
+        return _number(float(x))
+    return x

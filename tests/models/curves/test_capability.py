@@ -1,0 +1,149 @@
+"""Training as capital: the scaling law and its tangent hull, and what variance costs."""
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allocate.models.curves import RatioCost, ScalingLaw, SquareCost
+from tests.models.curves import faces
+from tests.models.curves.faces import positive, scaling_law
+
+HULL_ERROR = 3.4e-5  # as ``ScalingLaw`` says: (ln of the grid's ratio)²/8 · max |y² g''/g| = 1/2
+
+
+def hull(law, efforts):
+    """The cone face at one request, read off as an affine function of the effort."""
+    x, e, q = cp.Variable(1), cp.Variable(1), cp.Variable(1)
+    (rows,) = law.cone(x, e, q)
+    gap = rows.args[1] - rows.args[0]
+    x.value, e.value, q.value = np.ones(1), np.zeros(1), np.zeros(1)
+    level = gap.value[:, 0]
+    x.value, e.value = np.zeros(1), np.ones(1)
+    slope = gap.value[:, 0]
+    return np.min(level + slope * np.asarray(efforts)[:, None], axis=-1)
+
+
+# --- scaling law -------------------------------------------------------------------------------
+
+
+@given(scaling_law)
+def test_gain_runs_from_zero_to_all_of_the_reducible_error(law):
+    best = (law.floor + law.b / law.c) ** law.power - law.floor**law.power
+    assert law.value(np.array(0.0)) == 0.0
+    assert law.value(np.array(1e30)) == pytest.approx(best, rel=1e-9)
+
+
+@given(
+    st.sampled_from([0.0, 0.01, 0.3, 10.0]), positive(0.1, 10.0), positive(0.1, 10.0),
+    st.sampled_from([0.05, 0.3, 0.7, 1.0]), positive(0.1, 10.0),
+)  # fmt: skip
+def test_tangent_hull_is_above_and_close(floor, b, c, power, samples):
+    law = ScalingLaw(floor, b, c, power, samples)
+    y = np.geomspace(1e-5, 1e6, 301) * c / samples
+    gain = law.value(y)
+    excess = hull(law, y) - gain
+    rounding = 4e-16 * (floor + b / c) ** power  # the gain is a difference of two errors
+    assert np.all(excess >= -2 * rounding - 1e-15)
+    assert np.all(excess <= HULL_ERROR * gain + 2 * rounding)
+
+
+def test_the_stated_error_of_the_hull_is_reached():
+    """So the figure is no mere bound: at worst, half way between two tangents."""
+    y = np.geomspace(0.1, 10.0, 20001)
+    law = ScalingLaw(0.1, 1.0, 1.0, 1.0)
+    assert np.max(hull(law, y) / law.value(y)) - 1 == pytest.approx(3.29e-5, rel=1e-2)
+
+
+def test_hull_is_exact_where_asked_and_bounded_beyond_its_grid():
+    law = ScalingLaw(0.2, 1.5, 2.0, 0.6, 3.0)
+    x, e, q = cp.Variable(1), cp.Variable(1), cp.Variable(1)
+    x.value = np.ones(1)
+    e.value = around = np.array([0.777])
+    q.value = np.zeros(1)
+    (rows,) = law.cone(x, e, q, around=around)
+    assert np.min((rows.args[1] - rows.args[0]).value) == pytest.approx(law.value(0.777), rel=1e-14)
+    assert hull(law, [1e12])[0] == pytest.approx(law.value(1e12), rel=1e-6)
+
+
+# --- what variance costs -----------------------------------------------------------------------
+
+
+@given(positive(1e-3, 1e3), st.floats(-1e3, 1e3), positive(1e-2, 1e3))
+def test_square_cost_best_response_by_brute_force(weight, price, cap):
+    cost = SquareCost(weight)
+    best = float(cost.best_response(price, cap))
+    assert 0.0 <= best <= cap
+    grid = np.linspace(0.0, cap, 2001)
+    profit = price * best - cost.value(best)
+    assert profit >= np.max(price * grid - cost.value(grid)) - 1e-12 * (1 + abs(profit))
+    if 0 < best < cap:
+        assert price == pytest.approx(weight * best)
+
+
+def test_square_cost_cone_is_value():
+    y = np.array([0.0, 0.3, 2.0, 10.0])
+    held, fix = faces.fixed(y)
+    cost = cp.Variable(4)
+    faces.solve(cp.Minimize(cp.sum(cost)), fix + SquareCost(3.0).cone(held, cost), 1e-9)
+    np.testing.assert_allclose(cost.value, SquareCost(3.0).value(y), rtol=1e-7, atol=1e-6)
+
+
+def test_ratio_cost_at_the_edges():
+    cost = RatioCost(2.0)
+    assert cost.value(0.0, 0.0) == 0.0
+    assert cost.value(1.0, 0.0) == np.inf
+    assert cost.value(3.0, 9.0) == 1.0
+    np.testing.assert_array_equal(cost.value(np.array([0.0, 3.0]), np.array([5.0, 9.0])), [0, 1])
+
+
+@given(positive(0.1, 10), positive(0.1, 10), positive(0.1, 10), positive(0.1, 10))
+def test_ratio_cost_is_jointly_convex_and_homogeneous(y1, n1, y2, n2):
+    cost = RatioCost(1.7)
+    apart = cost.value(y1, n1) + cost.value(y2, n2)
+    assert cost.value(y1 + y2, n1 + n2) <= apart * (1 + 1e-13)
+    assert cost.value(3 * y1, 3 * n1) == pytest.approx(3 * cost.value(y1, n1))
+
+
+@given(
+    positive(0.1, 10.0), positive(0.01, 100.0), st.one_of(st.just(0.0), positive(1e-3, 10.0)),
+    positive(0.1, 100.0), positive(0.1, 100.0),
+)  # fmt: skip
+def test_ratio_cost_best_response_by_brute_force(weight, price, n_price, y_cap, n_cap):
+    cost = RatioCost(weight)
+    y, n = cost.best_response(price, n_price, y_cap, n_cap)
+    assert 0.0 <= y <= y_cap
+    assert 0.0 <= n <= n_cap
+    profit = price * y - n_price * n - float(cost.value(y, n))
+    ys = np.linspace(0.0, y_cap, 301)[:, None]
+    ns = np.append(0.0, np.geomspace(1e-3, 1.0, 300))[None, :] * n_cap
+    grid = price * ys - n_price * ns - cost.value(ys + 0 * ns, ns + 0 * ys)
+    assert profit >= grid.max() - 1e-12 * (price * y_cap + n_price * n_cap)
+    assert profit >= 0.0
+
+
+@given(positive(0.1, 10.0), positive(0.01, 10.0), positive(0.1, 10.0))
+def test_ratio_cost_ray_is_its_cheapest_mixture(weight, n_price, y):
+    cost = RatioCost(weight)
+    per_unit, variance = cost.ray(n_price)
+    assert cost.value(y, per_unit * y) == pytest.approx(variance * y, rel=1e-12)
+    total = variance + n_price * per_unit
+    assert total == pytest.approx(np.sqrt(2 * weight * n_price), rel=1e-12)
+    n = per_unit * np.geomspace(0.1, 10.0, 201)
+    assert np.all(cost.value(1.0, n) + n_price * n >= total * (1 - 1e-14))
+
+
+def test_ratio_cost_cone_is_value():
+    cost = RatioCost(3.0)
+    random = faces.rng(20)
+    bounds, constraints, expected = [], [], []
+    for y, n in [(0.0, 0.0), (0.0, 2.0), *random.uniform(0.1, 5.0, (10, 2))]:
+        held_y, fix_y = faces.fixed(y)
+        held_n, fix_n = faces.fixed(n)
+        bound = cp.Variable()
+        constraints += fix_y + fix_n + cost.cone(held_y, held_n, bound)
+        bounds.append(bound)
+        expected.append(float(cost.value(y, n)))
+    faces.solve(cp.Minimize(cp.sum(cp.hstack(bounds))), constraints, 1e-8)
+    np.testing.assert_allclose([b.value for b in bounds], expected, rtol=1e-7, atol=1e-6)
