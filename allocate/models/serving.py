@@ -37,6 +37,16 @@ class Tier:
     resident: str | None
 
     @property
+    def family(self) -> str:
+        """The deployment, or the deployment with its draft."""
+        return f"{self.deployment}{'+draft' * self.draft}"
+
+    @property
+    def key(self) -> str:
+        """How the lane's rows and slots begin."""
+        return f"{self.family}@{self.utilisation:.6g}"
+
+    @property
     def tpot(self) -> float:
         """Seconds a token."""
         return float(self.lane.tpot(self.utilisation))

@@ -459,3 +459,19 @@ def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) ->
         at = models[flows.arm] == m
         worth[m] = float(per_request[at] @ flows.requests[at])
     return replace(state, capability=capability, worth=worth)
+
+
+def kin(built: Built, before: Built) -> dict[str, str]:
+    """Rows of lanes that are new in ``built`` → the like row of the nearest lane in ``before``."""
+    out: dict[str, str] = {}
+    families: dict[str, list[float]] = {}
+    for tier in before.tiers:
+        families.setdefault(tier.family, []).append(tier.utilisation)
+    old = {row.name for row in before.program.rows}
+    for tier in built.tiers:
+        near = min(families.get(tier.family, [tier.utilisation]), key=lambda u: abs(u - tier.utilisation))
+        mine, other = tier.key, f"{tier.family}@{near:.6g}"
+        for row in built.program.rows:
+            if row.name.startswith(f"{mine} ") and row.name not in old:
+                out[row.name] = other + row.name.removeprefix(mine)
+    return out

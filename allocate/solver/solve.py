@@ -16,7 +16,7 @@ import numpy as np
 from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
-from allocate.models.stack import Built, State, advance, build
+from allocate.models.stack import Built, State, advance, build, kin
 from allocate.solver.certificate import Certificate, certify
 from allocate.solver.feasibility import conflicts
 from allocate.solver.methods.newton import first_prices, newton
@@ -197,7 +197,10 @@ def _again(
 ) -> Answer:
     """Solve a neighbouring program from the prices of the last one, matched by row name."""
     known = {row.name: d for row, d in zip(before.program.rows, answer.duals, strict=True)}
-    duals = np.array([known.get(row.name, 0.0) for row in built.program.rows])
+    nearest = kin(built, before)
+    duals = np.array(
+        [known.get(nearest.get(row.name, row.name), 0.0) for row in built.program.rows]
+    )
     return _answer(built.program, duals, "prices", tolerance, progress)
 
 

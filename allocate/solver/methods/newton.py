@@ -25,6 +25,7 @@ from allocate.models.program import Allocation, Program
 from allocate.models.stream import Columns, Stream
 from allocate.solver.methods.recovery import recover
 
+_ALONG, _MOST = 3e-3, 6  # arms this near to the best, and so many, become cuts with it
 _FAR = 0.05  # a pair this share of its money below the best arm is forgotten
 
 
@@ -127,15 +128,27 @@ class Pool:
         return sum(len(c) for c in self.codes)
 
     def add_best(self, program: Program, at: Pricing) -> bool:
-        """Add every member's best arm at some prices; whether any was new."""
-        before = self.size
+        """Add every member's best arms at some prices; whether a best one was new.
+
+        Arms almost as good come along: where tiers lie close they would be the next cuts.
+        """
+        fresh = False
         for i, (stream, profits) in enumerate(zip(program.streams, at.profits, strict=True)):
             if not profits.size:
                 continue
             live = np.flatnonzero((stream.rate > 0) & np.isfinite(profits.max(axis=1)))
-            best = live * len(stream.arms) + profits[live].argmax(axis=1)
-            self.codes[i] = np.union1d(self.codes[i], best).astype(int)
-        return self.size > before
+            top = profits[live].argmax(axis=1)
+            best = live * len(stream.arms) + top
+            fresh |= not np.isin(best, self.codes[i]).all()
+            moved = money_moved(stream.columns(at.duals, live, top))
+            near = profits[live] >= (profits[live, top] - _ALONG * moved)[:, None]
+            if near.shape[1] > _MOST:
+                cut = np.partition(profits[live], -_MOST, axis=1)[:, -_MOST]
+                near &= profits[live] >= cut[:, None]
+            k, a = np.nonzero(near)
+            along = live[k] * len(stream.arms) + a
+            self.codes[i] = np.union1d(self.codes[i], np.union1d(best, along)).astype(int)
+        return fresh
 
     def trim(self, program: Program, at: Pricing, shares: dict) -> None:
         """Forget pairs that are far from their member's best and carry nothing."""

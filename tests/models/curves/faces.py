@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from allocate.models.curves import Constant, Linear, PowerLaw, Saturating, ScalingLaw, Table
 
+
 def positive(low: float, high: float) -> st.SearchStrategy[float]:
     """Numbers spread evenly in their logarithm."""
     return st.floats(np.log(low), np.log(high)).map(lambda z: float(np.exp(z)))
@@ -34,7 +35,11 @@ table = st.builds(
     share,
 )
 scaling_law = st.builds(
-    ScalingLaw, positive(1e-3, 1.0), positive(1e-2, 1e2), positive(1e-2, 1e2), share,
+    ScalingLaw,
+    positive(1e-3, 1.0),
+    positive(1e-2, 1e2),
+    positive(1e-2, 1e2),
+    share,
     positive(1e-2, 1e2),
 )
 every = st.one_of(saturating, power_law, linear, constant, table, scaling_law)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from allocate.models.curves import Effort, Linear, RequestCurve, ResidualRisk, Saturating, Table
 from tests.models.curves import faces
 from tests.models.curves.faces import EXAMPLES
-from tests.models.curves.requests import CAPS, REFERENCES, curve, every_case, market
+from tests.models.curves.requests import CAPS, REFERENCES, Market, curve, every_case, market
 
 
 def profit_at(c, m, tokens):
@@ -66,7 +66,9 @@ def test_no_random_bundle_does_better(case):
     random = faces.rng(31)
     caps = np.array(c.caps)
     best = r.profit * np.ones(60)
-    near = r.tokens * np.exp(random.normal(size=(400, 60, 3)) * 10.0 ** random.uniform(-5, 0, (400, 60, 1)))
+    near = r.tokens * np.exp(
+        random.normal(size=(400, 60, 3)) * 10.0 ** random.uniform(-5, 0, (400, 60, 1))
+    )
     far = np.array(REFERENCES) * np.exp(random.uniform(-6.0, 4.0, (400, 60, 3)))
     for tokens in (np.minimum(near, caps), np.minimum(far, caps)):
         assert np.all(profit_at(c, m, tokens) <= best + 1e-12 * (m.value + m.wrong))
@@ -122,8 +124,6 @@ nine = st.floats(-4.5, 4.5).map(lambda z: 10.0**z)
     st.floats(0.1, 1.0), faces.positive(0.1, 10.0),
 )  # fmt: skip
 def test_prices_over_nine_orders_of_magnitude(case, value, prices, wrong, factor, difficulty):
-    from tests.models.curves.requests import Market
-
     c = curve(*case)
     m = Market(
         np.array([value]), 1e-4 * np.array([prices]), np.array([wrong]),
@@ -205,9 +205,7 @@ def test_closed_form_of_one_saturating_use():
 def test_scalars_and_any_shape():
     c, m = curve("saturating", "two uses", "verifying use"), market(6, 12)
     flat = c.best_response(*m.arguments)
-    shaped = c.best_response(
-        *(a.reshape(3, 4, *a.shape[1:]) for a in m.arguments)
-    )
+    shaped = c.best_response(*(a.reshape(3, 4, *a.shape[1:]) for a in m.arguments))
     np.testing.assert_array_equal(shaped.tokens.reshape(12, 3), flat.tokens)
     one = c.best_response(*(a[5] for a in m.arguments))
     np.testing.assert_allclose(one.tokens, flat.tokens[5], rtol=1e-13)

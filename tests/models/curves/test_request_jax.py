@@ -8,6 +8,7 @@ import pytest
 from tests.models.curves.faces import EXAMPLES
 from tests.models.curves.requests import curve, market
 
+NESTED = ("saturating", "table", "constant", "linear")  # a root within a root: slow to compile
 CASES = [
     (success, exponents, risk, caps)
     for success in EXAMPLES
@@ -15,6 +16,7 @@ CASES = [
         ("two uses", "no verification", "no caps"),
         ("three uses", "verifying use", "caps"),
     ]
+    if success in NESTED or risk == "no verification"
 ]
 
 
@@ -35,9 +37,8 @@ def test_compiled_jax_gives_what_numpy_gives(case):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-100 if name == "tokens" else 1e-12)
 
 
-@pytest.mark.parametrize("success", ["saturating", "table"])
-def test_compiled_equals_traced_step_by_step(success):
-    c, m = curve(success, "two uses", "no verification"), market(51, 10)
+def test_compiled_equals_traced_step_by_step():
+    c, m = curve("saturating", "two uses", "no verification"), market(51, 10)
     arguments = tuple(map(jnp.asarray, m.arguments))
     plain, compiled = c.best_response(*arguments), jax.jit(c.best_response)(*arguments)
     for a, b in zip(plain, compiled, strict=True):

@@ -10,9 +10,11 @@ from allocate.models.curves import Reuse
 from tests.models.curves import faces
 from tests.models.curves.faces import positive
 
+any_drift = st.one_of(st.just(0.0), positive(1e-8, 1.0))
+
 
 @st.composite
-def profiles(draw, drift=st.one_of(st.just(0.0), positive(1e-8, 1.0))):
+def profiles(draw, drift=any_drift):
     steps = draw(
         st.lists(st.tuples(positive(1.0, 1e4), positive(0.01, 1.0)), min_size=1, max_size=6)
     )
@@ -68,9 +70,7 @@ def test_without_drift_everything_found_is_good(reuse, theta):
 
 @given(profiles(st.just(0.0)), positive(0.1, 1e5), positive(1e-8, 1.0), positive(1.001, 100.0))
 def test_drift_lowers_value(reuse, theta, drift, factor):
-    few, many = (
-        Reuse(reuse.ages, reuse.hits, d).value(theta) for d in (drift, factor * drift)
-    )
+    few, many = (Reuse(reuse.ages, reuse.hits, d).value(theta) for d in (drift, factor * drift))
     assert many < few < reuse.value(theta) * (1 + 1e-15)
 
 
@@ -143,8 +143,6 @@ def test_held_is_the_working_set_of_a_request_stream():
     times = np.cumsum(gaps, axis=1)
     assert times[:, -1].min() > horizon
     probes = np.linspace(5_000.0, horizon, 200)
-    distinct = [
-        np.mean(np.any((times <= at) & (times > at - theta), axis=1)) for at in probes
-    ]
+    distinct = [np.mean(np.any((times <= at) & (times > at - theta), axis=1)) for at in probes]
     rate = np.mean((times > 5_000.0) & (times <= horizon)) * 600 / (horizon - 5_000.0)
     assert np.mean(distinct) == pytest.approx(rate * reuse.held(theta), rel=1e-2)
