@@ -141,6 +141,14 @@ class Program:
                 rows_, amounts = zip(*supply, strict=True)
                 suppliers.append((i, np.array(rows_), np.array(amounts)))
         set_(self, "suppliers", suppliers)
+        alone_ = {r for _, rows_, _ in suppliers for r in rows_}
+        common = []
+        for r, makers in enumerate(supplying):
+            if makers and self.capacity[r] == 0 and r not in alone_ and linear[makers].all():
+                amounts = [-dict(self.activities[i].uses)[r] for i in makers]
+                if all(self.activities[i].cost >= 0 for i in makers):
+                    common.append((r, list(zip(makers, amounts, strict=True))))
+        set_(self, "common_supply", common)
         set_(
             self, "supplier", np.isin(np.arange(len(self.activities)), [i for i, _, _ in suppliers])
         )
@@ -153,6 +161,9 @@ class Program:
     linear: np.ndarray = field(init=False, repr=False, compare=False)
     row_activities: list[list[int]] = field(init=False, repr=False, compare=False)
     suppliers: list[tuple[int, np.ndarray, np.ndarray]] = field(
+        init=False, repr=False, compare=False
+    )
+    common_supply: list[tuple[int, list[tuple[int, float]]]] = field(
         init=False, repr=False, compare=False
     )
     supplier: np.ndarray = field(init=False, repr=False, compare=False)

@@ -70,13 +70,13 @@ def training_stream(
         rows = []
         for kind in INPUTS:
             spec: cfg.TrainingInput | None = getattr(asset, kind)
+            if spec is None:
+                rows.append(-1)
+                continue
             row = builder.row(f"training {name} {kind} tokens", "token/h")
             rows.append(row)
-            if spec is not None:
-                levels = asset.staleness if kind == "rollout" else []
-                _supply(
-                    builder, config, name, kind, spec, levels, row, gpus, token_rows, budget_row
-                )
+            levels = asset.staleness if kind == "rollout" else []
+            _supply(builder, config, name, kind, spec, levels, row, gpus, token_rows, budget_row)
         input_rows.append(rows)
         gain_rows.append(builder.row(f"training {name} gain", "success point"))
         technologies.append(_technology(asset, section.depreciation_per_h))

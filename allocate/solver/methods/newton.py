@@ -72,9 +72,9 @@ def newton(
     shares: dict[tuple[int, int, int], float] = {}
     levels, iteration, passes = None, 0, 1
     for iteration in range(1, max_iterations + 1):
-        step = _step(program, current, pool, shares, ridge)
-        if step is None:
-            ridge *= 100.0
+        step = _step(program, current, pool, shares, levels, ridge)
+        if step is None or step.decrease < -1e-9 * abs(current.value):
+            ridge = max(ridge, 1e-9) * 100.0
             if ridge > 1e6:
                 break
             continue
@@ -225,6 +225,12 @@ def settled(program: Program, duals: np.ndarray) -> np.ndarray:
             out[rows[0]] = cost / supply[0]
         elif worth < cost or program.loose[i]:
             out[rows] *= cost / worth
+    for r, makers in program.common_supply:
+        # several ways to make the same thing: it costs what the cheapest of them costs
+        unit = program.unit_profit(out)
+        room = min(-unit[i] / v for i, v in makers)
+        if room > 0 or all(program.loose[i] for i, _ in makers):
+            out[r] = max(out[r] + room, 0.0)
     for t in program.terms:
         if isinstance(t.cost, SquareCost):
             continue
@@ -308,6 +314,7 @@ def _step(
     at: Pricing,
     pool: Pool,
     shares: dict[tuple[int, int, int], float],
+    levels: np.ndarray | None,
     ridge: float,
 ) -> _Step | None:
     """One quadratic program in (price change, member surplus, activity surplus)."""
@@ -317,8 +324,8 @@ def _step(
     pairs = _gather(program, at, pool, shares, hessian)
     unit = program.unit_profit(at.duals)
     gradient = program.capacity.copy()
-    reference, r = _scales(program, at, pairs, scale)
-    ratio_rows = _term_tangents(program, unit, gradient, hessian)
+    reference, r, weight_of_row = _scales(program, at, pairs, scale)
+    ratio_rows = _term_tangents(program, unit, levels, gradient, hessian)
 
     # rows and activities that the model knows: the others follow (see ``settled``)
     touched = np.asarray(abs(pairs.use).sum(axis=1)).ravel() > 0
@@ -358,7 +365,7 @@ def _step(
     bounded = np.flatnonzero(np.isfinite(upper) & ~program.loose[kept])
     n_d, n_s, n_b = len(free), int(split.sum()), len(bounded)
     h = hessian[np.ix_(free, free)] * np.outer(r, r) / scale
-    h[np.diag_indices(n_d)] += ridge
+    h[np.diag_indices(n_d)] += ridge * weight_of_row[free] + 1e-15
     zero = sp.csc_matrix((n_s + n_b, n_s + n_b))
     p = sp.block_diag([sp.csc_matrix(np.triu(h)), zero], format="csc")
     q = np.concatenate(
@@ -423,8 +430,8 @@ def _step(
 
 def _scales(
     program: Program, at: Pricing, pairs: _Pairs, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """(typical level of every activity, typical price change of every row).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(typical level of every activity, typical price change of every row, its weight).
 
     Every variable of the quadratic program is then money over the dual: a row by what
     flows through it, an activity by what its unit costs; where nothing flows or nothing is
@@ -450,7 +457,8 @@ def _scales(
     known = np.where(np.isfinite(row), row, 0.0)
     level = np.where(own, level, inverse(largest(1, known), 1.0))
     row = np.where(np.isfinite(row), row, inverse(largest(0, level), 1.0))
-    return level, row
+    # what a typical change of the row's price moves, as a share of the dual
+    return level, row, np.maximum(gross * row / scale, 1e-9)
 
 
 class _Rows:
@@ -512,7 +520,11 @@ def _add_curvature(hessian, stream: Stream, columns, weight: np.ndarray, n_rows:
 
 
 def _term_tangents(
-    program: Program, unit: np.ndarray, gradient: np.ndarray, hessian: np.ndarray
+    program: Program,
+    unit: np.ndarray,
+    levels: np.ndarray | None,
+    gradient: np.ndarray,
+    hessian: np.ndarray,
 ) -> list[tuple]:
     """Square terms go into gradient and curvature; ratio terms become tangent rows.
 
@@ -531,5 +543,7 @@ def _term_tangents(
         g_n = program.use[:, [n]].toarray().ravel()
         price = t.n_price(unit)
         root = np.sqrt(2.0 * t.cost.weight * price)
+        if levels is not None:
+            hessian += levels[y] * 0.25 * root / price**2 * np.outer(g_n, g_n)
         rows.append((t, -g_y - 0.5 * root / price * g_n, unit[y] - root, max(root, abs(unit[y]))))
     return rows
