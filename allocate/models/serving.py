@@ -20,6 +20,7 @@ from allocate.models.program import Resource
 UNLIMITED_GPUS = 1e6
 DEFAULT_TIERS = 8
 GB = 1e9
+_FINEST = 2e-4  # tiers nearer than this in logit utilisation are one tier
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Tier:
     @property
     def key(self) -> str:
         """How the lane's rows and slots begin."""
-        return f"{self.family}@{self.utilisation:.6g}"
+        return f"{self.family}@{self.utilisation:.9g}"
 
     @property
     def tpot(self) -> float:
@@ -84,16 +85,13 @@ def speeds(config: Config, grid: Mapping[str, Sequence[float]] | None) -> dict[s
             if grid and family in grid:
                 out[family] = sorted(grid[family])
             elif d.stage == "prefill":
-                out[family] = list(d.utilisations or 1.0 - np.geomspace(0.9, 0.05, 6))
+                out[family] = list(d.utilisations or np.round(speed_grid(6), 9))
             elif d.tpot_ms is not None:
                 out[family] = [
                     float(lane.utilisation(t / 1e3)) for t in d.tpot_ms if t / 1e3 > lane.alpha
                 ]
             else:
-                count = DEFAULT_TIERS
-                out[family] = [float(lane.utilisation(t)) for t in speed_grid(lane, count)]
-                if lane.alpha == 0.0:
-                    out[family] = [float(u) for u in 1.0 - np.geomspace(0.95, 0.03, count)]
+                out[family] = [round(float(u), 9) for u in speed_grid(DEFAULT_TIERS)]
     return out
 
 
@@ -157,7 +155,7 @@ def tiers(
         batch_supply: list[tuple[int, int, float]] = []
         for family, lane in lanes(name, d).items():
             for u in menu[family]:
-                key = f"{family}@{u:.6g}"
+                key = f"{family}@{u:.9g}"
                 busy = builder.period_rows(f"{key} busy", "replica")
                 batch = memory = None
                 if d.max_batch is not None and d.stage != "prefill":
@@ -373,27 +371,33 @@ def _replica_usd(tier: Tier, config: Config) -> float:
 
 
 def refined(
-    config: Config,
-    menu: Mapping[str, Sequence[float]],
-    used: Mapping[str, Sequence[float]],
-    factor: float = 0.5,
+    config: Config, menu: Mapping[str, Sequence[float]], used: Mapping[str, Sequence[float]]
 ) -> dict[str, list[float]]:
-    """The menu with tiers added between every tier in use and its neighbours.
+    """The menu with tiers added near every tier in use; idle tiers added before are dropped.
 
-    Tiers that the user listed stay as they are. New tiers halve the step in log(1 − u).
+    New tiers stand half and an eighth of the way to the neighbours in logit utilisation,
+    where a lane's cost per unit of work (r/u and λτ/(1 − u)) is evenly curved. Tiers that
+    the user listed stay as they are.
     """
+    first = speeds(config, None)
     out = {family: list(tiers_) for family, tiers_ in menu.items()}
     for family, active in used.items():
         d = config.deployments[family.removesuffix("+draft")]
         if d.tpot_ms is not None or d.utilisations is not None:
             continue
-        grid = sorted(out[family])
-        spare = np.log1p(-np.array(grid))
+        grid = np.array(sorted(menu[family]))
+        logit = np.log(grid) - np.log1p(-grid)
+        kept, fresh = set(first[family]), []
         for u in active:
-            i = int(np.argmin(np.abs(np.array(grid) - u)))
+            i = int(np.argmin(np.abs(grid - u)))
+            kept.add(float(grid[i]))
             for j in (i - 1, i + 1):
-                if 0 <= j < len(grid):
-                    middle = spare[i] + factor * (spare[j] - spare[i])
-                    out[family].append(float(-np.expm1(middle)))
-        out[family] = sorted(set(np.round(out[family], 12)))
+                if not 0 <= j < len(grid):
+                    continue
+                kept.add(float(grid[j]))
+                step = logit[j] - logit[i]
+                if abs(step) > _FINEST:
+                    fresh += [logit[i] + f * step for f in (0.5, 0.125)]
+        fresh_u = [float(1.0 / (1.0 + np.exp(-x))) for x in fresh]
+        out[family] = sorted({round(u, 9) for u in (*kept, *fresh_u)})
     return out

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -209,7 +210,8 @@ def _choices(
             )
             continue
         for name, model in config.models.items():
-            curves.append(autonomy.request_curve(config, model))
+            first = len(curves)
+            curves += _kink_by_kink(autonomy.request_curve(config, model))
             capability = state.capability.get(name, 0.0)
             gained = (Use("request", "trainable_value", "value", capability),) if capability else ()
             of_model = (
@@ -219,13 +221,13 @@ def _choices(
                 *share_uses.get(name, ()),
                 *gained,
             )
-            for uses, labels, tpot, ttft in by_model[name]:
+            for (uses, labels, tpot, ttft), i in product(by_model[name], range(first, len(curves))):
                 out.append(
                     Choice(
                         name,
                         level_name,
-                        len(curves) - 1,
-                        curves[-1],
+                        i,
+                        curves[i],
                         labels,
                         (*of_model, *uses),
                         tpot,
@@ -233,6 +235,26 @@ def _choices(
                     )
                 )
     return out
+
+
+def _model_ceiling(config: Config, choice: Choice) -> float:
+    model = config.models[choice.model or ""]
+    return autonomy.ceiling(autonomy.success_curve(model, sum(autonomy.exponents(config))))
+
+
+def _kink_by_kink(curve: RequestCurve) -> list[RequestCurve]:
+    """One curve for each kink of a table with constant returns; else the curve itself.
+
+    Between two kinks such a curve is a line in the tokens, so any point of it is a split
+    of the requests over bundles at the kinks, and those have a best response.
+    """
+    table = curve.success
+    if not isinstance(table, Table) or curve.effort.total < 1.0 - 1e-9:
+        return [curve]
+    return [
+        replace(curve, success=Table((y,), (q,)))
+        for y, q in zip(table.efforts, table.scores, strict=True)
+    ]
 
 
 def _stream(
@@ -294,7 +316,7 @@ def _stream(
     for i in order:
         override = classes.quality.get(curves[i].model or "")
         if override is not None:
-            best = autonomy.ceiling(curves[i].curve.success)
+            best = _model_ceiling(config, curves[i])
             f = np.where(np.isnan(override), 1.0, override / best if best > 0 else 1.0)
             factor[i] = f[member]
     technologies = [curves[i].curve for i in order]
@@ -469,8 +491,10 @@ def kin(built: Built, before: Built) -> dict[str, str]:
         families.setdefault(tier.family, []).append(tier.utilisation)
     old = {row.name for row in before.program.rows}
     for tier in built.tiers:
-        near = min(families.get(tier.family, [tier.utilisation]), key=lambda u: abs(u - tier.utilisation))
-        mine, other = tier.key, f"{tier.family}@{near:.6g}"
+        near = min(
+            families.get(tier.family, [tier.utilisation]), key=lambda u: abs(u - tier.utilisation)
+        )
+        mine, other = tier.key, f"{tier.family}@{near:.9g}"
         for row in built.program.rows:
             if row.name.startswith(f"{mine} ") and row.name not in old:
                 out[row.name] = other + row.name.removeprefix(mine)

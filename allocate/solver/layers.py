@@ -169,7 +169,7 @@ class LayerTables:
             tier = tiers[a.labels["family"], a.labels["utilisation"]]
             t = a.labels["period"]
             suffix = f"[{self.built.periods[t]}]" if self.many else ""
-            key = f"{a.labels['family']}@{tier.utilisation:.6g}"
+            key = f"{a.labels['family']}@{tier.utilisation:.9g}"
             busy = self._row_use[row_at[f"{key} busy{suffix}"]]
             flight = self._row_use[row_at[f"{key} batch{suffix}"]] if tier.batch else None
             memory = self._row_use[row_at[f"{key} KV{suffix}"]] if tier.memory else None
@@ -208,7 +208,7 @@ class LayerTables:
             if labels["way"] != "own":
                 continue
             tier = at[labels["prefill"] or labels["tier"]]
-            key = f"{tier.deployment}{'+draft' * tier.draft}@{tier.utilisation:.6g}"
+            key = f"{tier.deployment}{'+draft' * tier.draft}@{tier.utilisation:.9g}"
             c = self.stream.origin[k]
             calls = classes.calls[c] * x
             prompt = x * self._uncached(c, labels)
@@ -318,7 +318,7 @@ class LayerTables:
                 continue
             tier = tiers[a.labels["family"], a.labels["utilisation"]]
             suffix = f"[{self.built.periods[a.labels['period']]}]" if self.many else ""
-            key = f"{a.labels['family']}@{tier.utilisation:.6g}"
+            key = f"{a.labels['family']}@{tier.utilisation:.9g}"
             full = a.cost + sum(v * self.duals[r] for r, v in a.uses if v > 0)
             busy = self.duals[row_at[f"{key} busy{suffix}"]]
             market = busy * (a.cost / full if full > 0 else 0.0)

@@ -99,6 +99,6 @@ class Lane:
         )
 
 
-def speed_grid(lane: Lane, count: int) -> np.ndarray:
-    """``count`` tiers, as seconds a token: utilisation from 0.05 to 0.97, geometric in 1 − u."""
-    return lane.alpha / np.geomspace(0.95, 0.03, count)
+def speed_grid(count: int) -> np.ndarray:
+    """``count`` utilisations from 0.05 to 0.97, evenly spaced in log(u/(1 − u))."""
+    return 1.0 / (1.0 + np.exp(-np.linspace(np.log(0.05 / 0.95), np.log(0.97 / 0.03), count)))

@@ -15,6 +15,8 @@ from allocate.models.curves import SquareCost
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 
+_TANGENTS = 6  # rounds of tangents to the square terms
+
 
 def recover(
     program: Program,
@@ -25,104 +27,130 @@ def recover(
 ) -> Allocation | None:
     """Best feasible allocation over the near-tied arms; None if there is none.
 
-    ``levels`` holds the activities with convex costs where they are; ``window`` is widened
-    until the linear program is feasible.
+    ``levels`` says where to look first at activities with convex costs; ``window`` is
+    widened until the linear program is feasible.
     """
     for widened in (window, 1e-4, 1e-2, 10.0):
-        allocation = _recover(program, duals, profits, levels, widened)
+        allocation = _Recovery(program, duals, profits, widened).solve(levels)
         if allocation is not None:
             return allocation
     return None
 
 
-def _recover(
-    program: Program,
-    duals: np.ndarray,
-    profits: list[np.ndarray],
-    levels: np.ndarray | None,
-    window: float,
-) -> Allocation | None:
-    n_rows = len(program.rows)
-    pairs, payoff, use, share_rows, share_rhs, equal_rows = [], [], [], [], [], []
-    for i, stream in enumerate(program.streams):
-        member, arm = near_ties(stream, profits[i], duals, window)
-        columns = stream.columns(duals, member, arm)
-        own = stream.pair_prices(np.zeros(n_rows), member, arm)
-        worth = -(own * columns.amounts).sum(axis=1)
-        decline = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
-        pairs.append((member, arm, columns.amounts[:, 1:-2]))
-        rate = stream.rate[member]
-        payoff.append(rate * (worth + decline[member]))
-        use.append(stream.row_use(member, arm, columns.amounts, n_rows) @ sp.diags(rate))
-        present, index = np.unique(member, return_inverse=True)
-        shape = (len(present), len(member))
-        share_rows.append(
-            sp.csr_matrix((np.ones(len(member)), (index, np.arange(len(member)))), shape=shape)
+class _Recovery:
+    """The linear program over shares of members and levels of activities.
+
+    Square terms enter by tangents, added where the answer lies until they fit; ratio terms
+    as fixed proportions at their best response to the prices.
+    """
+
+    def __init__(
+        self, program: Program, duals: np.ndarray, profits: list[np.ndarray], window: float
+    ):
+        self.program = program
+        n_rows = len(program.rows)
+        payoff, use, shares, forced = [], [], [], []
+        self.pairs = []
+        for i, stream in enumerate(program.streams):
+            member, arm = near_ties(stream, profits[i], duals, window)
+            columns = stream.columns(duals, member, arm)
+            own = stream.pair_prices(np.zeros(n_rows), member, arm)
+            decline = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
+            rate = stream.rate[member]
+            self.pairs.append((member, arm, columns.amounts[:, 1:-2]))
+            payoff.append(rate * (decline[member] - (own * columns.amounts).sum(axis=1)))
+            use.append(stream.row_use(member, arm, columns.amounts, n_rows) @ sp.diags(rate))
+            present, index = np.unique(member, return_inverse=True)
+            shape = (len(present), len(member))
+            ones = np.ones(len(member))
+            shares.append(sp.csr_matrix((ones, (index, np.arange(len(member)))), shape=shape))
+            forced.append(~np.isfinite(stream.decline_cost[present]))
+        self.squares = [t for t in program.terms if isinstance(t.cost, SquareCost)]
+        self.unit = _level_scales(program, use)
+        cost, act_use, self.rays = _terms_on_rays(program, duals)
+        self.n_x, n_act = sum(len(m) for m, _, _ in self.pairs), len(program.activities)
+        n_more = len(self.squares)  # one epigraph variable a square term
+        rows = sp.hstack([*use, act_use @ sp.diags(self.unit), sp.csr_matrix((n_rows, n_more))])
+        rows = rows.tocsr()
+        largest = abs(rows).max(axis=1).toarray().ravel() if rows.nnz else np.zeros(n_rows)
+        size = np.maximum(np.abs(program.capacity), largest)
+        size = np.where(size > 0, size, 1.0)
+        split = sp.hstack(
+            [sp.block_diag(shares), sp.csr_matrix((sum(map(len, forced)), n_act + n_more))]
         )
-        equal_rows.append(~np.isfinite(stream.decline_cost[present]))
-        share_rhs.append(np.ones(len(present)))
-    n_act = len(program.activities)
-    scale_y = _level_scales(program, use)
-    x_use = sp.hstack(use).tocsr() if use else sp.csr_matrix((n_rows, 0))
-    cost, act_use, rays = _terms_on_rays(program, duals)
-    a_rows = sp.hstack([x_use, act_use @ sp.diags(scale_y)]).tocsr()
-    size = np.maximum(
-        np.abs(program.capacity), abs(a_rows).max(axis=1).toarray().ravel() if a_rows.nnz else 0
-    )
-    size = np.where(size > 0, size, 1.0)
-    shares = sp.block_diag(share_rows).tocsr() if share_rows else sp.csr_matrix((0, 0))
-    shares = sp.hstack([shares, sp.csr_matrix((shares.shape[0], n_act))]).tocsr()
-    rhs = np.concatenate(share_rhs) if share_rhs else np.zeros(0)
-    equal = np.concatenate(equal_rows) if equal_rows else np.zeros(0, bool)
-    objective = np.concatenate([*payoff, -cost * scale_y])
-    money = max(np.abs(objective).max(initial=0.0), 1e-300)
-    low, high = np.zeros(len(objective)), np.full(len(objective), np.inf)
-    n_x = len(objective) - n_act
-    high[:n_x] = 1.0
-    high[n_x:] = program.upper / scale_y
-    for t in program.terms:
-        i = t.activities[-1]
-        if isinstance(t.cost, SquareCost):
-            fixed = 0.0 if levels is None else min(levels[i], program.upper[i]) / scale_y[i]
-            low[n_x + i] = high[n_x + i] = max(fixed, 0.0)
-        else:
-            high[n_x + i] = 0.0  # it follows its partner
-    if not len(objective):
-        return Allocation(tuple(_empty(s) for s in program.streams), np.zeros(0))
-    a_ub = sp.vstack([sp.diags(1.0 / size) @ a_rows, shares[~equal]]).tocsr()
-    b_ub = np.concatenate([program.capacity / size, rhs[~equal]])
-    answer = linprog(
-        -objective / money,
-        A_ub=a_ub if a_ub.shape[0] else None,
-        b_ub=b_ub if a_ub.shape[0] else None,
-        A_eq=shares[equal] if equal.any() else None,
-        b_eq=rhs[equal] if equal.any() else None,
-        bounds=np.stack([low, high], 1),
-        method="highs-ds",
-        options={
-            "primal_feasibility_tolerance": 1e-10,
-            "dual_feasibility_tolerance": 1e-10,
-            "presolve": True,
-        },
-    )
-    if answer.status != 0 or answer.x is None:
-        return None
-    x = np.clip(answer.x, low, high)
-    flows, at = [], 0
-    for stream, (member, arm, tokens) in zip(program.streams, pairs, strict=True):
-        part = x[at : at + len(member)]
-        at += len(member)
-        total = np.bincount(member, part, len(stream.rate))
-        forced = ~np.isfinite(stream.decline_cost)[member]
-        fix = np.where(forced | (total[member] > 1.0), np.maximum(total[member], 1e-300), 1.0)
-        part = part / fix
-        keep = part > 1e-12
-        requests = part[keep] * stream.rate[member[keep]]
-        flows.append(stream.merged(Flows(member[keep], arm[keep], requests, tokens[keep])))
-    found = x[n_x:] * scale_y
-    for y, n, per_unit in rays:
-        found[n] = found[y] * per_unit
-    return Allocation(tuple(flows), found)
+        split, must = split.tocsr(), np.concatenate(forced)
+        self.objective = np.concatenate([*payoff, -cost * self.unit, np.zeros(n_more)])
+        self.money = max(np.abs(self.objective).max(initial=0.0), 1e-300)
+        self.objective[self.n_x + n_act :] = -self.money
+        self.above = sp.vstack([sp.diags(1.0 / size) @ rows, split[~must]]).tocsr()
+        self.limit = np.concatenate([program.capacity / size, np.ones((~must).sum())])
+        self.equal = split[must]
+        self.high = np.concatenate(
+            [np.ones(self.n_x), program.upper / self.unit, np.full(n_more, np.inf)]
+        )
+        for _, n, _ in self.rays:
+            self.high[self.n_x + n] = 0.0  # it follows its partner
+
+    def solve(self, levels: np.ndarray | None) -> Allocation | None:
+        """The best allocation, or None if there is none."""
+        if not len(self.objective):
+            return self._allocation(np.zeros(0))
+        at = np.array([[t.activities[0] for t in self.squares]], int).ravel()
+        x = None
+        points = [np.zeros(len(at))]
+        if levels is not None:
+            points += [f * levels[at] for f in (0.5, 1.0, 2.0)]
+        for _ in range(_TANGENTS if len(at) else 1):
+            x = self._linear_program(at, points)
+            if x is None:
+                return None
+            points.append(x[self.n_x + at] * self.unit[at])
+        return None if x is None else self._allocation(x)
+
+    def _linear_program(self, at: np.ndarray, points: list[np.ndarray]) -> np.ndarray | None:
+        """Solve with the squares' tangents at the points: κy₀y − ½κy₀² ≤ epigraph."""
+        above, limit = [self.above], [self.limit]
+        first = len(self.objective) - len(at)
+        for y in points if len(at) else []:
+            weight = np.array([t.cost.weight for t in self.squares]) / self.money
+            j = np.arange(len(at))
+            data = np.concatenate([weight * y * self.unit[at], -np.ones(len(at))])
+            index = (np.tile(j, 2), np.concatenate([self.n_x + at, first + j]))
+            above.append(sp.csr_matrix((data, index), shape=(len(at), len(self.objective))))
+            limit.append(0.5 * weight * y**2)
+        a_ub, b_ub = sp.vstack(above).tocsr(), np.concatenate(limit)
+        answer = linprog(
+            -self.objective / self.money,
+            A_ub=a_ub if a_ub.shape[0] else None,
+            b_ub=b_ub if a_ub.shape[0] else None,
+            A_eq=self.equal if self.equal.shape[0] else None,
+            b_eq=np.ones(self.equal.shape[0]) if self.equal.shape[0] else None,
+            bounds=np.stack([np.zeros(len(self.high)), self.high], 1),
+            method="highs-ds",
+            options={
+                "primal_feasibility_tolerance": 1e-10,
+                "dual_feasibility_tolerance": 1e-10,
+            },
+        )
+        if answer.status != 0 or answer.x is None:
+            return None
+        return np.clip(answer.x, 0.0, self.high)
+
+    def _allocation(self, x: np.ndarray) -> Allocation:
+        flows, at = [], 0
+        for stream, (member, arm, tokens) in zip(self.program.streams, self.pairs, strict=True):
+            part = x[at : at + len(member)]
+            at += len(member)
+            total = np.bincount(member, part, len(stream.rate))[member]
+            forced = ~np.isfinite(stream.decline_cost)[member]
+            part = part / np.where(forced | (total > 1.0), np.maximum(total, 1e-300), 1.0)
+            keep = part > 1e-12
+            requests = part[keep] * stream.rate[member[keep]]
+            flows.append(stream.merged(Flows(member[keep], arm[keep], requests, tokens[keep])))
+        found = x[self.n_x : self.n_x + len(self.unit)] * self.unit
+        for y, n, per_unit in self.rays:
+            found[n] = found[y] * per_unit
+        return Allocation(tuple(flows), found)
 
 
 def _terms_on_rays(
@@ -184,8 +212,3 @@ def _level_scales(program: Program, use: list) -> np.ndarray:
         out[i] = min(out[i], program.upper[i]) if np.isfinite(program.upper[i]) else out[i]
         out[i] = out[i] if out[i] > 0 else 1.0
     return out
-
-
-def _empty(stream) -> Flows:
-    zero = np.zeros(0, int)
-    return Flows(zero, zero, np.zeros(0), np.zeros((0, stream.n_uses)))
