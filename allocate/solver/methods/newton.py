@@ -67,7 +67,7 @@ def newton(
 
     ``tolerance`` is on the decrease that the model still promises, relative to the dual.
     """
-    current = Pricing.at(program, settled(program, np.maximum(duals, 0.0)))
+    current = Pricing.at(program, settled(program, _seeded(program, np.maximum(duals, 0.0))))
     pool = Pool.near(program, current)
     shares: dict[tuple[int, int, int], float] = {}
     levels, iteration, passes = None, 0, 1
@@ -207,6 +207,29 @@ def first_prices(program: Program) -> np.ndarray:
                 best, value = level, trial
                 break
     return settled(program, start + best * each)
+
+
+def _seeded(program: Program, duals: np.ndarray) -> np.ndarray:
+    """Prices with those of ratio terms off 0, where their root has no useful tangent.
+
+    An exposure is priced at a hundredth of what earns by it, its observations so that they
+    break even with that.
+    """
+    out, unit = duals.copy(), program.unit_profit(duals)
+    for t in program.terms:
+        if isinstance(t.cost, SquareCost):
+            continue
+        y, n = t.activities
+        exposed = [r for r, v in program.activities[y].uses if v < 0]
+        earning = [-program.cost[i] for r in exposed for i in program.row_activities[r]]
+        worth = 0.01 * max(earning, default=0.0)
+        if -unit[n] > 1e-6 * worth**2 / (2.0 * t.cost.weight):
+            continue
+        for r in exposed:
+            out[r] = worth
+        for r, v in program.activities[n].uses:
+            out[r] = worth**2 / (2.0 * t.cost.weight) / v
+    return out
 
 
 def settled(program: Program, duals: np.ndarray) -> np.ndarray:

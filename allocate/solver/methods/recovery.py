@@ -67,11 +67,13 @@ class _Recovery:
             forced.append(~np.isfinite(stream.decline_cost[present]))
         self.squares = [t for t in program.terms if isinstance(t.cost, SquareCost)]
         self.unit = _level_scales(program, use)
-        cost, act_use, self.rays = _terms_on_rays(program, duals)
+        self.rays = _rays(program, duals)
+        fan_cost, fan_use, self.fan_unit = _fan(program, self.rays, self.unit)
         self.n_x, n_act = sum(len(m) for m, _, _ in self.pairs), len(program.activities)
-        n_more = len(self.squares)  # one epigraph variable a square term
-        rows = sp.hstack([*use, act_use @ sp.diags(self.unit), sp.csr_matrix((n_rows, n_more))])
-        rows = rows.tocsr()
+        n_more = len(self.rays) + len(self.squares)  # one epigraph variable a square term
+        act_use = program.use @ sp.diags(self.unit)
+        epigraphs = sp.csr_matrix((n_rows, len(self.squares)))
+        rows = sp.hstack([*use, act_use, fan_use, epigraphs]).tocsr()
         largest = abs(rows).max(axis=1).toarray().ravel() if rows.nnz else np.zeros(n_rows)
         size = np.maximum(np.abs(program.capacity), largest)
         size = np.where(size > 0, size, 1.0)
@@ -79,17 +81,19 @@ class _Recovery:
             [sp.block_diag(shares), sp.csr_matrix((sum(map(len, forced)), n_act + n_more))]
         )
         split, must = split.tocsr(), np.concatenate(forced)
-        self.objective = np.concatenate([*payoff, -cost * self.unit, np.zeros(n_more)])
+        self.objective = np.concatenate(
+            [*payoff, -program.cost * self.unit, -fan_cost, np.zeros(len(self.squares))]
+        )
         self.money = max(np.abs(self.objective).max(initial=0.0), 1e-300)
-        self.objective[self.n_x + n_act :] = -self.money
+        self.objective[len(self.objective) - len(self.squares) :] = -self.money
         self.above = sp.vstack([sp.diags(1.0 / size) @ rows, split[~must]]).tocsr()
         self.limit = np.concatenate([program.capacity / size, np.ones((~must).sum())])
         self.equal = split[must]
         self.high = np.concatenate(
             [np.ones(self.n_x), program.upper / self.unit, np.full(n_more, np.inf)]
         )
-        for _, n, _ in self.rays:
-            self.high[self.n_x + n] = 0.0  # it follows its partner
+        for y, n, *_ in self.rays:
+            self.high[self.n_x + np.array([y, n])] = 0.0  # the fan stands for them
 
     def solve(self, levels: np.ndarray | None) -> Allocation | None:
         """The best allocation, or None if there is none."""
@@ -148,28 +152,40 @@ class _Recovery:
             requests = part[keep] * stream.rate[member[keep]]
             flows.append(stream.merged(Flows(member[keep], arm[keep], requests, tokens[keep])))
         found = x[self.n_x : self.n_x + len(self.unit)] * self.unit
-        for y, n, per_unit in self.rays:
-            found[n] = found[y] * per_unit
+        fan = x[self.n_x + len(self.unit) :][: len(self.rays)] * self.fan_unit
+        for (y, n, per_unit, _), level in zip(self.rays, fan, strict=True):
+            found[y] += level
+            found[n] += level * per_unit
         return Allocation(tuple(flows), found)
 
 
-def _terms_on_rays(
-    program: Program, duals: np.ndarray
-) -> tuple[np.ndarray, sp.csc_matrix, list[tuple[int, int, float]]]:
-    """Costs and uses of activities with every ratio term held at its best ratio n/y."""
-    cost, use, rays = program.cost.copy(), program.use, []
-    unit = program.unit_profit(duals)
+def _rays(program: Program, duals: np.ndarray) -> list[tuple[int, int, float, float]]:
+    """(y, n, n per unit of y, cost of a unit of y) on a fan of ratios around the best one.
+
+    A split over the fan costs at least what its mean does, so it errs on the safe side.
+    """
+    unit, out = program.unit_profit(duals), []
     for t in program.terms:
         if isinstance(t.cost, SquareCost):
             continue
         y, n = t.activities
-        per_unit, more = t.cost.ray(t.n_price(unit))
-        rays.append((y, n, per_unit))
-        cost[y] += more + per_unit * cost[n]
-        mix = sp.identity(len(cost), format="lil")
-        mix[n, y] = per_unit
-        use = sp.csc_matrix(use @ mix.tocsc())
-    return cost, use, rays
+        best, _ = t.cost.ray(t.n_price(unit))
+        for per_unit in best * np.union1d(1.0, np.geomspace(1e-7, 1e2, 91)):
+            out.append((y, n, float(per_unit), 0.5 * t.cost.weight / float(per_unit)))
+    return out
+
+
+def _fan(
+    program: Program, rays: list[tuple[int, int, float, float]], unit: np.ndarray
+) -> tuple[np.ndarray, sp.csc_matrix, np.ndarray]:
+    """Costs and uses of the rays, in units of y."""
+    cost, columns, units = [], [], []
+    for y, n, per_unit, own in rays:
+        units.append(unit[y])
+        cost.append(unit[y] * (own + program.cost[y] + per_unit * program.cost[n]))
+        columns.append(unit[y] * (program.use[:, [y]] + per_unit * program.use[:, [n]]))
+    use = sp.hstack(columns) if columns else sp.csc_matrix((len(program.rows), 0))
+    return np.array(cost, float), sp.csc_matrix(use), np.array(units, float)
 
 
 def near_ties(
