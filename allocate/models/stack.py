@@ -192,6 +192,7 @@ def _choices(
         by_model[name] = options
     out: list[Choice] = []
     curves: list[Any] = []
+    numbers: dict[str, list[int]] = {}
     for level_name, level in config.autonomy.items():
         uses_of_level = autonomy.level_uses(config, level, actions)
         if level.human_success is not None:
@@ -210,8 +211,10 @@ def _choices(
             )
             continue
         for name, model in config.models.items():
-            first = len(curves)
-            curves += _kink_by_kink(autonomy.request_curve(config, model))
+            if name not in numbers:  # one technology a model, whatever the level
+                mine = _kink_by_kink(autonomy.request_curve(config, model))
+                numbers[name] = list(range(len(curves), len(curves) + len(mine)))
+                curves += mine
             capability = state.capability.get(name, 0.0)
             gained = (Use("request", "trainable_value", "value", capability),) if capability else ()
             of_model = (
@@ -221,7 +224,7 @@ def _choices(
                 *share_uses.get(name, ()),
                 *gained,
             )
-            for (uses, labels, tpot, ttft), i in product(by_model[name], range(first, len(curves))):
+            for (uses, labels, tpot, ttft), i in product(by_model[name], numbers[name]):
                 out.append(
                     Choice(
                         name,

@@ -21,7 +21,11 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.curves import RequestCurve
+from allocate.models.curves import RequestCurve, Response
+
+
+_FEW, _BUCKETS = 24, 12  # ways of one technology: more than few are bounded in buckets
+_NEAR = 0.01  # arms within this share of the money a request moves are priced exactly
 
 
 class Flows(NamedTuple):
@@ -148,20 +152,27 @@ class Stream:
         members = np.arange(len(self.rate)) if members is None else members
         out = np.full((len(members), len(self.arms)), -np.inf)
         table = self.price_table(duals)
-        for g in np.unique(self.group[members]):
-            here = np.flatnonzero(self.group[members] == g)
-            opened = np.flatnonzero(self.menu[g])
-            if opened.size == 0:
+        size = 1 + len(members) * len(self.arms) * self.n_quantities // 4_000_000
+        for part in np.array_split(np.arange(len(members)), size):
+            k = members[part]
+            opened = self.menu[self.group[k]]
+            arms = np.flatnonzero(opened.any(axis=0))
+            if not len(part) or not arms.size:
                 continue
-            for part in np.array_split(here, 1 + here.size * opened.size // 400_000):
-                k = members[part]
-                price = np.einsum("kf,yfa->kya", self.features[k], table[g][:, :, opened])
-                if self.addition_slot >= 0:
-                    own = np.einsum(
-                        "kf,yfa->kya", self.features[k], self._addition_coefficients[:, :, opened]
-                    )
-                    price += self.addition[k, None, None] * own
-                out[part[:, None], opened] = self._profit(k, opened, price)
+            profit = self._profit(k, arms, self._prices(k, arms, table))
+            out[part[:, None], arms] = np.where(opened[:, arms], profit, -np.inf)
+        return out
+
+    def _prices(self, k: np.ndarray, arms: np.ndarray, table: np.ndarray) -> np.ndarray:
+        """[n, J+3, arms]: price of every quantity to members k."""
+        out = np.empty((len(k), self.n_quantities, len(arms)))
+        groups = self.group[k]
+        for g in np.unique(groups):
+            at = groups == g
+            out[at] = np.einsum("kf,yfa->kya", self.features[k[at]], table[g][:, :, arms])
+        if self.addition_slot >= 0:
+            own = self._addition_coefficients[:, :, arms]
+            out += self.addition[k, None, None] * np.einsum("kf,yfa->kya", self.features[k], own)
         return out
 
     def _profit(self, k: np.ndarray, arms: np.ndarray, price: np.ndarray) -> np.ndarray:
@@ -170,15 +181,74 @@ class Stream:
         for i in np.unique(technology):
             a = np.flatnonzero(technology == i)
             p = price[:, :, a]
-            response = self.technologies[i].best_response(
-                -p[:, -1],
-                np.moveaxis(p[:, 1:-2], 1, -1),
-                p[:, -2],
-                self.factor_of(i, k)[:, None],
-                self.difficulty_of(k)[:, None],
-            )
-            out[:, a] = response.profit - p[:, 0]
+            if len(a) <= _FEW:
+                out[:, a] = self._respond(i, k, p).profit - p[:, 0]
+                continue
+            bound, hope = self._bounds(i, k, p)
+            out[:, a] = bound
+            close = bound >= hope[:, None]
+            for at in np.array_split(np.flatnonzero(close.any(axis=0)), 1 + close.sum() // 400_000):
+                full = self._respond(i, k, p[:, :, at]).profit - p[:, 0][:, at]
+                out[:, a[at]] = np.where(close[:, at], full, bound[:, at])
         return out
+
+    def _respond(self, technology: int, k: np.ndarray, p: np.ndarray) -> Response:
+        """Best responses of members k [n] to prices p [n, J+3, arms]."""
+        return self.technologies[technology].best_response(
+            -p[:, -1],
+            np.moveaxis(p[:, 1:-2], 1, -1),
+            p[:, -2],
+            self.factor_of(technology, k)[:, None],
+            self.difficulty_of(k)[:, None],
+        )
+
+    def _bounds(self, i: int, k: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """([n, arms] upper bounds on profits, [n] a profit that some arm is sure to reach).
+
+        Ways to serve differ only in prices. Arms are put into buckets of like token price;
+        the response to the least prices of a bucket bounds all of it from above, and its
+        tokens, bought at an arm's own prices, bound that arm from below. Arms that cannot
+        come near the best keep their upper bound.
+        """
+        cheapest = p[:, 1:-1].min(axis=2, keepdims=True)
+        first = self._respond(
+            i,
+            k,
+            np.concatenate([p[:, :1, :1], cheapest, p[:, -1:].min(axis=2, keepdims=True)], axis=1),
+        )
+        tokens = first.tokens[:, 0]
+        dearness = np.einsum("kja,kj->ka", p[:, 1:-2], np.where(np.isfinite(tokens), tokens, 0.0))
+        order = np.argsort(dearness.mean(axis=0), kind="stable")
+        bound = np.empty((len(k), p.shape[2]))
+        hope = np.full(len(k), -np.inf)
+        margin = np.zeros(len(k))
+        buckets = [b for b in np.array_split(order, _BUCKETS) if len(b)]
+        least = np.stack(
+            [
+                np.concatenate(
+                    [p[:, 1:-1][:, :, b].min(axis=2), p[:, -1:][:, :, b].min(axis=2)], axis=1
+                )
+                for b in buckets
+            ],
+            axis=2,
+        )
+        best = self._respond(i, k, np.concatenate([np.zeros_like(least[:, :1]), least], axis=1))
+        for at, b in enumerate(buckets):
+            bound[:, b] = best.profit[:, [at]] - p[:, 0][:, b]
+            t = best.tokens[:, at]
+            with np.errstate(invalid="ignore"):
+                extra = p[:, 1:-1][:, :, b] - least[:, :-1, [at]]
+                amounts = np.concatenate([t, best.wrong[:, [at]]], axis=1)
+                more = np.einsum("kja,kj->ka", extra, amounts)
+                dear = (least[:, -1, [at]] - p[:, -1][:, b]) * best.success[:, [at]]
+            reached = (
+                bound[:, b] - np.where(np.isfinite(more), more, np.inf) + np.minimum(dear, 0.0)
+            )
+            hope = np.maximum(hope, reached.max(axis=1))
+            spent = np.abs(least[:, :-1, at] * amounts).sum(axis=1)
+            margin = np.maximum(margin, np.where(np.isfinite(spent), spent, 0.0))
+        margin += np.abs(p[:, -1].min(axis=1) * best.success.max(axis=1))
+        return bound, hope - _NEAR * margin
 
     def pair_prices(self, duals: np.ndarray, member: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """[n, J+3]: price of each quantity for pairs of member and arm."""
@@ -222,8 +292,6 @@ class Stream:
         for i in np.unique(technology):
             at = np.flatnonzero(technology == i)
             curve, p, q = self.technologies[i], columns.prices[at], columns.amounts[at]
-            from allocate.models.curves import Response
-
             response = Response(
                 q[:, 1:-2], q[:, -1], q[:, -2], columns.profit[at], columns.log_revenue[at]
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import resource as process
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,9 @@ from allocate.solver.wholes import whole_replicas
 
 Progress = Callable[[dict], None]
 METHODS = ("auto", "prices", "conic")
-_REFINEMENTS = 8
-_FIXED_POINT = 60
+_REFINEMENTS = 10
+_FIXED_POINT = 30
+_AGREED = 1e-6  # routing and training agree on capability and its worth to this share
 
 
 @dataclass
@@ -118,58 +119,43 @@ def _agree(
     progress: Progress | None,
     history: list[Answer],
 ) -> tuple[Built, Answer]:
-    """Solve, advance the state by the answer, and again, until nothing moves."""
+    """Solve, advance the state by the answer, and again, until nothing moves.
+
+    Speeds are refined first, every round also refreshing training; then training alone
+    until it agrees with the routing.
+    """
     answer = _answer(built.program, first_prices(built.program), method, tolerance, progress)
     _refuse(built, answer, tolerance)
     history.append(answer)
-    built, answer = _fix(loaded, built, answer, tolerance, progress, history)
-    for _ in range(_REFINEMENTS):
-        state = advance(built, answer.allocation)
-        if state.grid == built.state.grid:
-            break
-        finer = build(loaded.config, loaded.classes, state)
-        better = _again(finer, built, answer, tolerance, progress)
-        finer, better = _fix(loaded, finer, better, tolerance, progress, history)
-        if not better.certificate.holds:
-            break
-        history.append(better)
-        gain = better.certificate.primal - answer.certificate.primal
-        built, answer = finer, better
-        if gain <= 0.1 * tolerance * abs(better.certificate.primal):
-            break
-    return built, answer
-
-
-def _fix(
-    loaded: Loaded,
-    built: Built,
-    answer: Answer,
-    tolerance: float,
-    progress: Progress | None,
-    history: list[Answer],
-) -> tuple[Built, Answer]:
-    """Refresh the worth of training until it agrees with the routing it was taken from."""
-    if loaded.config.training is None:
-        return built, answer
-    previous = None
-    for _ in range(_FIXED_POINT):
-        state = advance(built, answer.allocation, refine_speeds=False)
+    quiet = 0
+    path = [built.state]
+    for round_ in range(_REFINEMENTS + _FIXED_POINT):
+        refine = round_ < _REFINEMENTS and quiet < 2
+        state = advance(built, answer.allocation, refine_speeds=refine)
         moved = _moved(built.state, state)
-        if moved <= 1e-9:
+        if moved <= _AGREED and state.grid == built.state.grid:
             break
-        if previous is not None and moved > 0.5 * previous:  # it swings: go half-way
-            state = _between(built.state, state)
-        previous = moved
-        built_next = build(loaded.config, loaded.classes, state)
-        following = _again(built_next, built, answer, tolerance, progress)
+        path.append(state)
+        if round_ % 3 == 2:
+            state = _extrapolated(path[-3:])
+        following_built = build(loaded.config, loaded.classes, state)
+        following = _again(following_built, built, answer, tolerance, progress)
         if not following.certificate.feasible:
             break
-        built, answer = built_next, following
+        gain = following.certificate.primal - answer.certificate.primal
+        small = abs(gain) <= 0.1 * tolerance * abs(following.certificate.primal)
+        quiet = quiet + 1 if small else 0
+        if not refine and not following.certificate.holds:
+            break
+        built, answer = following_built, following
         history.append(answer)
+        if loaded.config.training is None and quiet >= 2:
+            break
     return built, answer
 
 
 def _moved(before: State, after: State) -> float:
+    """How far capability and its worth are from agreeing, relative to themselves."""
     pairs = [(before.worth, after.worth), (before.capability, after.capability)]
     return max(
         (
@@ -181,14 +167,26 @@ def _moved(before: State, after: State) -> float:
     )
 
 
-def _between(before: State, after: State) -> State:
-    def mix(old: dict, new: dict) -> dict:
-        return {m: 0.5 * (old.get(m, 0.0) + v) for m, v in new.items()}
+def _extrapolated(path: list[State]) -> State:
+    """The limit that three states in a row point to (Aitken), where they contract."""
+    if len(path) < 3:
+        return path[-1]
+    a, b, c = path
+
+    def limit(x: Mapping[str, float], y: Mapping[str, float], z: Mapping[str, float]) -> dict:
+        out = {}
+        for m, last in z.items():
+            first, second = x.get(m, 0.0), y.get(m, 0.0)
+            bend = last - 2.0 * second + first
+            guess = last - (last - second) ** 2 / bend if abs(bend) > 1e-300 else last
+            contracts = abs(last - second) < 0.9 * abs(second - first)
+            out[m] = guess if contracts and 0.5 * last <= guess <= 2.0 * last else last
+        return out
 
     return State(
-        after.grid,
-        mix(dict(before.capability), dict(after.capability)),
-        mix(dict(before.worth), dict(after.worth)),
+        c.grid,
+        limit(a.capability, b.capability, c.capability),
+        limit(a.worth, b.worth, c.worth),
     )
 
 

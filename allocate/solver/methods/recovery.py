@@ -15,7 +15,7 @@ from allocate.models.curves import SquareCost
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 
-_TANGENTS = 6  # rounds of tangents to the square terms
+_TANGENTS = 12  # rounds of tangents to the square terms
 
 
 def recover(
@@ -103,12 +103,17 @@ class _Recovery:
         x = None
         points = [np.zeros(len(at))]
         if levels is not None:
-            points += [f * levels[at] for f in (0.5, 1.0, 2.0)]
+            points += [f * levels[at] for f in (0.5, 0.9, 0.99, 1.0, 1.01, 1.1, 2.0)]
+        weight = np.array([t.cost.weight for t in self.squares])
         for _ in range(_TANGENTS if len(at) else 1):
             x = self._linear_program(at, points)
             if x is None:
                 return None
-            points.append(x[self.n_x + at] * self.unit[at])
+            y = x[self.n_x + at] * self.unit[at]
+            short = 0.5 * weight * y**2 / self.money - x[len(x) - len(at) :]
+            if np.all(short <= 1e-12):
+                break
+            points.append(y)
         return None if x is None else self._allocation(x)
 
     def _linear_program(self, at: np.ndarray, points: list[np.ndarray]) -> np.ndarray | None:
