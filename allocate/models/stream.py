@@ -14,7 +14,7 @@ members × arms × rows is ever made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -159,7 +159,7 @@ class Stream:
             arms = np.flatnonzero(opened.any(axis=0))
             if not len(part) or not arms.size:
                 continue
-            profit = self._profit(k, arms, self._prices(k, arms, table))
+            profit = self._profit(k, arms, self._prices(k, arms, table), opened[:, arms])
             out[part[:, None], arms] = np.where(opened[:, arms], profit, -np.inf)
         return out
 
@@ -175,7 +175,9 @@ class Stream:
             out += self.addition[k, None, None] * np.einsum("kf,yfa->kya", self.features[k], own)
         return out
 
-    def _profit(self, k: np.ndarray, arms: np.ndarray, price: np.ndarray) -> np.ndarray:
+    def _profit(
+        self, k: np.ndarray, arms: np.ndarray, price: np.ndarray, opened: np.ndarray
+    ) -> np.ndarray:
         out = np.empty((len(k), len(arms)))
         technology = self.technology_of[arms]
         for i in np.unique(technology):
@@ -184,9 +186,9 @@ class Stream:
             if len(a) <= _FEW:
                 out[:, a] = self._respond(i, k, p).profit - p[:, 0]
                 continue
-            bound, hope = self._bounds(i, k, p)
+            bound, hope = self._bounds(i, k, p, opened[:, a])
             out[:, a] = bound
-            close = bound >= hope[:, None]
+            close = opened[:, a] & (bound >= hope[:, None])
             for at in np.array_split(np.flatnonzero(close.any(axis=0)), 1 + close.sum() // 400_000):
                 full = self._respond(i, k, p[:, :, at]).profit - p[:, 0][:, at]
                 out[:, a[at]] = np.where(close[:, at], full, bound[:, at])
@@ -202,7 +204,9 @@ class Stream:
             self.difficulty_of(k)[:, None],
         )
 
-    def _bounds(self, i: int, k: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _bounds(
+        self, i: int, k: np.ndarray, p: np.ndarray, opened: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """([n, arms] upper bounds on profits, [n] a profit that some arm is sure to reach).
 
         Ways to serve differ only in prices. Arms are put into buckets of like token price;
@@ -244,7 +248,7 @@ class Stream:
             reached = (
                 bound[:, b] - np.where(np.isfinite(more), more, np.inf) + np.minimum(dear, 0.0)
             )
-            hope = np.maximum(hope, reached.max(axis=1))
+            hope = np.maximum(hope, np.where(opened[:, b], reached, -np.inf).max(axis=1))
             spent = np.abs(least[:, :-1, at] * amounts).sum(axis=1)
             margin = np.maximum(margin, np.where(np.isfinite(spent), spent, 0.0))
         margin += np.abs(p[:, -1].min(axis=1) * best.success.max(axis=1))
@@ -322,6 +326,17 @@ class Stream:
         requests = flows.requests + more
         return flows._replace(
             requests=requests, tokens=flows.tokens * (flows.requests / requests)[:, None]
+        )
+
+    def narrowed(self, arms: np.ndarray) -> Stream:
+        """The stream with only some of its arms (their numbers, increasing)."""
+        shape = (self.n_quantities, self.features.shape[1], len(self.arms))
+        kept = np.arange(np.prod(shape)).reshape(shape)[:, :, arms].ravel()
+        return replace(
+            self,
+            menu=self.menu[:, arms],
+            arms=tuple(self.arms[a] for a in arms),
+            coefficients=self.coefficients[kept],
         )
 
     # --- use -------------------------------------------------------------------------------

@@ -1,66 +1,77 @@
-"""How far a price holds: capacities between which it stays within 10 %, by re-solving."""
+"""How far a price holds: capacities between which it stays within 10 %, by re-solving.
+
+Re-solves start from the answer's prices and only see arms that come near the best there;
+they look for prices, so no allocation is recovered.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from allocate.models.program import Allocation, Program, Resource
-from allocate.solver.certificate import certify
 from allocate.solver.methods.newton import newton
 
 BAND = 0.10
-_FIRST, _GROWTH, _WIDEST, _HALVINGS = 0.02, 4.0, 8.0, 3
-
-
-def price_of(program: Program, resource: Resource, duals: np.ndarray, levels: np.ndarray) -> float:
-    """Gain in welfare per hour for one more unit, with what is below the noise set to 0."""
-    return program.value_of(resource, duals, levels)
+_STEPS = (0.02, 0.1, 0.4, 1.0, 3.0, 8.0)
+_HALVINGS = 2
+_NEAR = 0.10  # arms within this share of the money a request moves are kept
 
 
 def price_ranges(
-    program: Program, duals: np.ndarray, allocation: Allocation, tolerance: float
+    program: Program, duals: np.ndarray, allocation: Allocation
 ) -> dict[str, tuple[float | None, float | None]]:
     """For every resource with a price: (lowest, highest) capacity at which it still holds.
 
-    None means that no end was met within ``_WIDEST`` times the capacity.
+    None means that no end was met within eight times the capacity.
     """
     out = {}
     noise = 1e-9 * max(abs(program.welfare(allocation)), 1e-300)
+    near = _narrowed(program, duals)
     for resource in program.resources:
-        value = price_of(program, resource, duals, allocation.levels)
-        if not resource.capacity or value * resource.capacity <= noise:
+        value = program.value_of(resource, duals, allocation.levels)
+        if not resource.capacity or abs(value) * resource.capacity <= noise:
             continue
-        ends = [_end(program, resource, duals, value, sign, tolerance) for sign in (-1.0, 1.0)]
-        out[resource.path] = (ends[0], ends[1])
+        out[resource.path] = (
+            _end(near, resource, duals, value, -1.0),
+            _end(near, resource, duals, value, 1.0),
+        )
     return out
 
 
+def _narrowed(program: Program, duals: np.ndarray) -> Program:
+    """The program with the arms that are near some member's best."""
+    streams = []
+    for stream in program.streams:
+        profits = stream.profits(duals)
+        top = profits.max(axis=1)
+        live = np.flatnonzero(np.isfinite(top))
+        columns = stream.columns(duals, live, profits[live].argmax(axis=1))
+        moved = np.abs(columns.prices * columns.amounts).sum(axis=1)
+        near = (profits[live] >= (top[live] - _NEAR * moved)[:, None]).any(axis=0)
+        streams.append(stream.narrowed(np.flatnonzero(near)))
+    return replace(program, streams=tuple(streams))
+
+
 def _end(
-    program: Program,
-    resource: Resource,
-    duals: np.ndarray,
-    value: float,
-    sign: float,
-    tolerance: float,
+    program: Program, resource: Resource, duals: np.ndarray, value: float, sign: float
 ) -> float | None:
     """The capacity at which the price leaves the band, in one direction."""
     capacity = float(resource.capacity or 0.0)
-    inside, outside, step, start = 0.0, None, _FIRST, duals
-    widest = 1.0 if sign < 0 else _WIDEST
-    while step <= widest:
-        price, start = _price_at(program, resource, capacity * (1 + sign * step), start, tolerance)
-        if price is None or abs(price - value) > BAND * value:
+    inside, outside, start = 0.0, None, duals
+    for step in (s for s in _STEPS if sign > 0 or s < 1.0):
+        price, start = _price_at(program, resource, capacity * (1 + sign * step), start)
+        if price is None or abs(price - value) > BAND * abs(value):
             outside = step
             break
-        inside, step = step, step * _GROWTH
+        inside = step
     if outside is None:
-        return (
-            0.0 if sign < 0 and inside >= 1.0 else (None if sign > 0 else capacity * (1 - inside))
-        )
+        return None if sign > 0 else 0.0
     for _ in range(_HALVINGS):
         middle = 0.5 * (inside + outside)
-        price, _ = _price_at(program, resource, capacity * (1 + sign * middle), start, tolerance)
-        if price is not None and abs(price - value) <= BAND * value:
+        price, _ = _price_at(program, resource, capacity * (1 + sign * middle), start)
+        if price is not None and abs(price - value) <= BAND * abs(value):
             inside = middle
         else:
             outside = middle
@@ -68,13 +79,10 @@ def _end(
 
 
 def _price_at(
-    program: Program, resource: Resource, capacity: float, duals: np.ndarray, tolerance: float
+    program: Program, resource: Resource, capacity: float, duals: np.ndarray
 ) -> tuple[float | None, np.ndarray]:
     changed = program.with_capacity(resource, capacity)
-    result = newton(changed, duals, max_iterations=60)
-    if result.allocation is None:
+    result = newton(changed, duals, max_iterations=40, tolerance=1e-8, allocate=False)
+    if not result.converged or result.levels is None:
         return None, duals
-    if not certify(changed, result.allocation, result.duals, tolerance).holds:
-        return None, duals
-    again = next(r for r in changed.resources if r.path == resource.path)
-    return price_of(changed, again, result.duals, result.allocation.levels), result.duals
+    return changed.value_of(resource, result.duals, result.levels), result.duals

@@ -28,7 +28,8 @@ Progress = Callable[[dict], None]
 METHODS = ("auto", "prices", "conic")
 _REFINEMENTS = 10
 _FIXED_POINT = 30
-_AGREED = 1e-6  # routing and training agree on capability and its worth to this share
+_QUIET = 2  # rounds that gain nothing before the speed menu is left alone
+_AGREED = 1e-5  # routing and training agree on capability and its worth to this share
 
 
 @dataclass
@@ -86,7 +87,7 @@ def solve(
     if ranges and final.certificate.holds and not stopped:
         clock = time.perf_counter()
         try:
-            spans = price_ranges(final.program, final.duals, final.allocation, tolerance)
+            spans = price_ranges(final.program, final.duals, final.allocation)
         except KeyboardInterrupt:
             spans = {}
         timing["ranges_s"] = time.perf_counter() - clock
@@ -130,7 +131,7 @@ def _agree(
     quiet = 0
     path = [built.state]
     for round_ in range(_REFINEMENTS + _FIXED_POINT):
-        refine = round_ < _REFINEMENTS and quiet < 2
+        refine = round_ < _REFINEMENTS and quiet < _QUIET
         state = advance(built, answer.allocation, refine_speeds=refine)
         moved = _moved(built.state, state)
         if moved <= _AGREED and state.grid == built.state.grid:
@@ -144,12 +145,13 @@ def _agree(
             break
         gain = following.certificate.primal - answer.certificate.primal
         small = abs(gain) <= 0.1 * tolerance * abs(following.certificate.primal)
-        quiet = quiet + 1 if small else 0
+        if refine:
+            quiet = quiet + 1 if small else 0
         if not refine and not following.certificate.holds:
             break
         built, answer = following_built, following
         history.append(answer)
-        if loaded.config.training is None and quiet >= 2:
+        if loaded.config.training is None and quiet >= _QUIET:
             break
     return built, answer
 
@@ -262,7 +264,7 @@ _NO_END = (
 
 
 def _endless(program: Program, allocation: Allocation) -> str | None:
-    for stream, flows in zip(program.streams, allocation.flows, strict=True):
+    for flows in allocation.flows:
         if not np.all(np.isfinite(flows.tokens)) or np.any(flows.tokens > 1e20):
             return _NO_END
     return None

@@ -53,6 +53,8 @@ class Result:
     dual: float
     iterations: int
     passes: int
+    levels: np.ndarray | None = None
+    converged: bool = False
 
 
 def newton(
@@ -62,15 +64,17 @@ def newton(
     tolerance: float = 1e-11,
     ridge: float = 1e-6,
     progress: Callable[[dict], None] | None = None,
+    allocate: bool = True,
 ) -> Result:
     """Minimise the dual from a starting price, then recover the allocation.
 
     ``tolerance`` is on the decrease that the model still promises, relative to the dual.
+    Without ``allocate`` only prices and the levels of activities are found.
     """
     current = Pricing.at(program, settled(program, _seeded(program, np.maximum(duals, 0.0))))
     pool = Pool.near(program, current)
     shares: dict[tuple[int, int, int], float] = {}
-    levels, iteration, passes = None, 0, 1
+    levels, iteration, passes, converged = None, 0, 1, False
     for iteration in range(1, max_iterations + 1):
         step = _step(program, current, pool, shares, levels, ridge)
         if step is None or step.decrease < -1e-9 * abs(current.value):
@@ -100,13 +104,14 @@ def newton(
             pool.trim(program, current, shares)
             ridge = max(ridge * 0.1, 1e-13)
             if promised <= tolerance:
+                converged = True
                 break
         elif not fresh:
             ridge *= 10.0
             if ridge > 1e4:
                 break
-    allocation = recover(program, current.duals, current.profits, levels)
-    return Result(current.duals, allocation, current.value, iteration, passes)
+    allocation = recover(program, current.duals, current.profits, levels) if allocate else None
+    return Result(current.duals, allocation, current.value, iteration, passes, levels, converged)
 
 
 class Pool:
@@ -223,7 +228,7 @@ def _seeded(program: Program, duals: np.ndarray) -> np.ndarray:
         exposed = [r for r, v in program.activities[y].uses if v < 0]
         earning = [-program.cost[i] for r in exposed for i in program.row_activities[r]]
         worth = 0.01 * max(earning, default=0.0)
-        if -unit[n] > 1e-6 * worth**2 / (2.0 * t.cost.weight):
+        if -unit[n] > 1e-9 * worth**2 / (2.0 * t.cost.weight):
             continue
         for r in exposed:
             out[r] = worth

@@ -11,10 +11,13 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from allocate.models.curves import SquareCost
+from allocate.models.curves import RatioCost, SquareCost
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 
+_NARROW = np.array(
+    [-0.2, -0.1, -0.03, -0.01, -0.003, -0.001, 0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2]
+)
 _TANGENTS = 12  # rounds of tangents to the square terms
 
 
@@ -31,8 +34,13 @@ def recover(
     widened until the linear program is feasible.
     """
     for widened in (window, 1e-4, 1e-2, 10.0):
-        allocation = _Recovery(program, duals, profits, widened).solve(levels)
-        if allocation is not None:
+        ratios = None
+        for _ in range(3 if any(isinstance(t.cost, RatioCost) for t in program.terms) else 1):
+            found = _Recovery(program, duals, profits, widened, ratios).solve(levels)
+            if found is None:
+                break
+            allocation, ratios, levels = found, _ratios(program, found.levels), found.levels
+        else:
             return allocation
     return None
 
@@ -45,7 +53,12 @@ class _Recovery:
     """
 
     def __init__(
-        self, program: Program, duals: np.ndarray, profits: list[np.ndarray], window: float
+        self,
+        program: Program,
+        duals: np.ndarray,
+        profits: list[np.ndarray],
+        window: float,
+        ratios: dict[int, float] | None = None,
     ):
         self.program = program
         n_rows = len(program.rows)
@@ -67,7 +80,7 @@ class _Recovery:
             forced.append(~np.isfinite(stream.decline_cost[present]))
         self.squares = [t for t in program.terms if isinstance(t.cost, SquareCost)]
         self.unit = _level_scales(program, use)
-        self.rays = _rays(program, duals)
+        self.rays = _rays(program, duals, ratios or {})
         fan_cost, fan_use, self.fan_unit = _fan(program, self.rays, self.unit)
         self.n_x, n_act = sum(len(m) for m, _, _ in self.pairs), len(program.activities)
         n_more = len(self.rays) + len(self.squares)  # one epigraph variable a square term
@@ -164,9 +177,18 @@ class _Recovery:
         return Allocation(tuple(flows), found)
 
 
-def _rays(program: Program, duals: np.ndarray) -> list[tuple[int, int, float, float]]:
-    """(y, n, n per unit of y, cost of a unit of y) on a fan of ratios around the best one.
+def _ratios(program: Program, levels: np.ndarray) -> dict[int, float]:
+    """n/y of every ratio term in use, by its y."""
+    pairs = [t.activities for t in program.terms if isinstance(t.cost, RatioCost)]
+    return {y: levels[n] / levels[y] for y, n in pairs if levels[y] > 0 and levels[n] > 0}
 
+
+def _rays(
+    program: Program, duals: np.ndarray, ratios: dict[int, float]
+) -> list[tuple[int, int, float, float]]:
+    """(y, n, n per unit of y, cost of a unit of y) on a fan of ratios.
+
+    The fan is wide around the best ratio at the prices, or narrow around one found before.
     A split over the fan costs at least what its mean does, so it errs on the safe side.
     """
     unit, out = program.unit_profit(duals), []
@@ -174,8 +196,11 @@ def _rays(program: Program, duals: np.ndarray) -> list[tuple[int, int, float, fl
         if isinstance(t.cost, SquareCost):
             continue
         y, n = t.activities
-        best, _ = t.cost.ray(t.n_price(unit))
-        for per_unit in best * np.union1d(1.0, np.geomspace(1e-7, 1e2, 91)):
+        if y in ratios:
+            fan = ratios[y] * np.exp(_NARROW)
+        else:
+            fan = t.cost.ray(t.n_price(unit))[0] * np.union1d(1.0, np.geomspace(1e-7, 1e2, 91))
+        for per_unit in fan:
             out.append((y, n, float(per_unit), 0.5 * t.cost.weight / float(per_unit)))
     return out
 
