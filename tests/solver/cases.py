@@ -79,7 +79,7 @@ def api_and_humans() -> dict[str, Any]:
         "token_uses": {
             "plan": {"exponent": 0.3, "reference_tokens": 300},
             "edit": {"exponent": 0.4, "reference_tokens": 600},
-            "verify": {"exponent": 0.1, "reference_tokens": 300, "risk_tokens": 500},
+            "verify": {"exponent": 0.1, "reference_tokens": 300, "risk_tokens": 3000, "max_tokens": 1500},
         },
         "models": {
             "cheap": {
@@ -100,10 +100,10 @@ def api_and_humans() -> dict[str, Any]:
         },
         "autonomy": {
             "free": {},
-            "confirm": {"human_minutes": 1.0, "wait_s": 40, "risk_factor": 0.3},
+            "confirm": {"human_minutes": 1.0, "wait_s": 10, "risk_factor": 0.3},
             "human": {"human_minutes": 20.0, "human_success": 0.97, "wait_s": 600},
         },
-        "humans": {"cost_usd_per_h": 30},
+        "humans": {"cost_usd_per_h": 12},
         "tenants": {"alpha": {}, "beta": {}},
         "classes": {
             "ask": {
@@ -117,7 +117,7 @@ def api_and_humans() -> dict[str, Any]:
                 "rate_per_s": 0.05,
                 "value_usd": 2.0,
                 "prompt_tokens": 5000,
-                "loss": 8,
+                "loss": 40,
                 "irreversible_loss": 2,
                 "action": "commit",
                 "difficulty": 1.5,
@@ -128,7 +128,7 @@ def api_and_humans() -> dict[str, Any]:
                 "value_usd": 12.0,
                 "prompt_tokens": 8000,
                 "loss": 20,
-                "irreversible_loss": 60,
+                "irreversible_loss": 1000,
                 "action": "deploy",
                 "difficulty": 2.0,
                 "tenant": "beta",
@@ -144,7 +144,7 @@ def fleet() -> dict[str, Any]:
         "prices": {"latency_usd_per_s": 0.002, "risk_usd": 1},
         "token_uses": {
             "edit": {"exponent": 0.5, "reference_tokens": 500},
-            "verify": {"exponent": 0.2, "reference_tokens": 200, "risk_tokens": 400},
+            "verify": {"exponent": 0.2, "reference_tokens": 200, "risk_tokens": 2000},
         },
         "models": {
             "own": {
@@ -155,8 +155,8 @@ def fleet() -> dict[str, Any]:
                 "success": {"form": "saturating", "ceiling": 0.95},
                 "wrong_action_rate": 0.05,
                 "api": {
-                    "input_usd_per_mtok": 1,
-                    "output_usd_per_mtok": 10,
+                    "input_usd_per_mtok": 3,
+                    "output_usd_per_mtok": 40,
                     "tpot_ms": 10,
                     "ttft_s": 0.5,
                 },

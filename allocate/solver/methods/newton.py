@@ -71,7 +71,9 @@ def newton(
     ``tolerance`` is on the decrease that the model still promises, relative to the dual.
     Without ``allocate`` only prices and the levels of activities are found.
     """
-    current = Pricing.at(program, settled(program, _seeded(program, np.maximum(duals, 0.0))))
+    everyone = np.ones(len(program.activities), bool)
+    start = _seeded(program, settled(program, np.maximum(duals, 0.0), everyone))
+    current = Pricing.at(program, settled(program, start, everyone))
     pool = Pool.near(program, current)
     shares: dict[tuple[int, int, int], float] = {}
     levels, iteration, passes, converged = None, 0, 1, False
@@ -82,7 +84,7 @@ def newton(
             if ridge > 1e6:
                 break
             continue
-        trial = Pricing.at(program, settled(program, step.duals))
+        trial = Pricing.at(program, settled(program, step.duals, step.idle))
         passes += 1
         scale = max(abs(current.value), 1e-300)
         promised, gained = step.decrease / scale, (current.value - trial.value) / scale
@@ -237,13 +239,13 @@ def _seeded(program: Program, duals: np.ndarray) -> np.ndarray:
     return out
 
 
-def settled(program: Program, duals: np.ndarray) -> np.ndarray:
+def settled(program: Program, duals: np.ndarray, idle: np.ndarray | None = None) -> np.ndarray:
     """Prices moved to where the exact dual is not punished for a rounding.
 
     A row of capacity 0 that one activity supplies (a lane's busy time) is priced at what
     supplying costs, never below: raising it lowers the dual, and no used arm feels it.
     Earning activities and ratio terms are brought to no profit, which a tangent leaves
-    slightly violated.
+    slightly violated. Supply that stands ``idle`` [activities] may not show a profit either.
     """
     out = duals.copy()
     for i, rows, supply in program.suppliers:
@@ -251,7 +253,7 @@ def settled(program: Program, duals: np.ndarray) -> np.ndarray:
         worth = float(supply @ out[rows])
         if worth <= 0.0:
             out[rows[0]] = cost / supply[0]
-        elif worth < cost or program.loose[i]:
+        elif worth < cost or program.loose[i] or (idle is not None and idle[i]):
             out[rows] *= cost / worth
     for r, makers in program.common_supply:
         # several ways to make the same thing: it costs what the cheapest of them costs
@@ -283,6 +285,7 @@ class _Step:
     decrease: float
     shares: dict[tuple[int, int, int], float]
     levels: np.ndarray
+    idle: np.ndarray
 
 
 @dataclass
@@ -453,7 +456,7 @@ def _step(
         y, n = t.activities
         levels[y] = value * ref
         levels[n] = levels[y] * t.cost.ray(t.n_price(unit))[0]
-    return _Step(duals, decrease, shared, levels)
+    return _Step(duals, decrease, shared, levels, idle)
 
 
 def _scales(
