@@ -1,0 +1,1 @@
+"""What is allocated: config, curves, the four layers, and the program they make."""

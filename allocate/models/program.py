@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from allocate.models.curves import RatioCost, SquareCost
 from allocate.models.stream import Flows, Stream
 
-ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
+ACCOUNTS: tuple[str, ...] = ("value", "money", "latency", "risk", "oversight", "training")
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Program:
 
     def accounts(self, allocation: Allocation) -> dict[str, float]:
         """Objective by account, USD per hour; costs positive, value as earned."""
-        out = dict.fromkeys(ACCOUNTS, 0.0)
+        out: dict[str, float] = dict.fromkeys(ACCOUNTS, 0.0)
         for stream, flows in zip(self.streams, allocation.flows, strict=True):
             _, cost = stream.slot_use(flows)
             for s, slot in enumerate(stream.slots):

@@ -25,7 +25,6 @@ from allocate.models.menus import Choice, menu_of
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Arm, Stream
 
-
 UNBOUNDED_EFFORT = 1e30  # effort that nothing limits: an answer there is unbounded
 
 
@@ -478,7 +477,7 @@ def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) ->
             capability[a.labels["model"]] += float(allocation.levels[i])
     worth = dict.fromkeys(capability, 0.0)
     models = np.array([a.labels["model"] or "" for a in stream.arms])
-    origin = stream.origin[flows.member]  # type: ignore[index]
+    origin = stream.origin[flows.member]
     per_request = built.classes.value_usd[origin] * built.classes.trainability[origin]
     for m in worth:
         at = models[flows.arm] == m

@@ -23,7 +23,6 @@ import scipy.sparse as sp
 
 from allocate.models.curves import RequestCurve, Response
 
-
 _FEW, _BUCKETS = 24, 12  # ways of one technology: more than few are bounded in buckets
 _NEAR = 0.01  # arms within this share of the money a request moves are priced exactly
 
@@ -88,8 +87,8 @@ class Stream:
     addition: np.ndarray = field(default_factory=lambda: np.zeros(0))  # … [K], by this much
     factor: dict[int, np.ndarray] = field(default_factory=dict)  # technology → [K]
     difficulty: np.ndarray | None = None  # [K]
-    origin: np.ndarray | None = None  # [K] whatever the maker numbers members by
-    period: np.ndarray | None = None  # [K]
+    origin: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # [K] its maker's number
+    period: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # [K]
 
     @property
     def n_uses(self) -> int:

@@ -209,7 +209,7 @@ class LayerTables:
                 continue
             tier = at[labels["prefill"] or labels["tier"]]
             key = f"{tier.deployment}{'+draft' * tier.draft}@{tier.utilisation:.9g}"
-            c = self.stream.origin[k]
+            c = int(self.stream.origin[k])
             calls = classes.calls[c] * x
             prompt = x * self._uncached(c, labels)
             total = sums.setdefault((key, int(self.stream.period[k])), [0.0, 0.0])
@@ -346,7 +346,7 @@ class LayerTables:
         sums: dict[tuple[str, float], list[float]] = {}
         for k, a, x in zip(self.flows.member, self.flows.arm, self.flows.requests, strict=True):
             labels = self.stream.arms[a].labels
-            c = self.stream.origin[k]
+            c = int(self.stream.origin[k])
             profile = classes.reuse[c]
             if labels["way"] != "own" or profile is None:
                 continue

@@ -6,17 +6,15 @@ they look for prices, so no allocation is recovered.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from allocate.models.program import Allocation, Program, Resource
+from allocate.solver.methods.narrow import narrowed
 from allocate.solver.methods.newton import newton
 
 BAND = 0.10
 _STEPS = (0.02, 0.1, 0.4, 1.0, 3.0, 8.0)
 _HALVINGS = 2
-_NEAR = 0.10  # arms within this share of the money a request moves are kept
 
 
 def price_ranges(
@@ -28,7 +26,7 @@ def price_ranges(
     """
     out = {}
     noise = 1e-9 * max(abs(program.welfare(allocation)), 1e-300)
-    near = _narrowed(program, duals)
+    near = narrowed(program, duals)
     for resource in program.resources:
         value = program.value_of(resource, duals, allocation.levels)
         if not resource.capacity or abs(value) * resource.capacity <= noise:
@@ -38,20 +36,6 @@ def price_ranges(
             _end(near, resource, duals, value, 1.0),
         )
     return out
-
-
-def _narrowed(program: Program, duals: np.ndarray) -> Program:
-    """The program with the arms that are near some member's best."""
-    streams = []
-    for stream in program.streams:
-        profits = stream.profits(duals)
-        top = profits.max(axis=1)
-        live = np.flatnonzero(np.isfinite(top))
-        columns = stream.columns(duals, live, profits[live].argmax(axis=1))
-        moved = np.abs(columns.prices * columns.amounts).sum(axis=1)
-        near = (profits[live] >= (top[live] - _NEAR * moved)[:, None]).any(axis=0)
-        streams.append(stream.narrowed(np.flatnonzero(near)))
-    return replace(program, streams=tuple(streams))
 
 
 def _end(

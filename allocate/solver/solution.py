@@ -65,7 +65,7 @@ class Solution:
 
     @property
     def status(self) -> str:
-        """ "optimal" only where the certificate holds; else "stopped" or "feasible"."""
+        """Is "optimal" only where the certificate holds; else "stopped" or "feasible"."""
         if self.certificate.holds:
             return "optimal"
         return "feasible" if self.certificate.feasible and not self.stopped else "stopped"

@@ -19,6 +19,7 @@ from allocate.models.program import Allocation, Program
 from allocate.models.stack import Built, State, advance, build, kin
 from allocate.solver.certificate import Certificate, certify
 from allocate.solver.feasibility import conflicts
+from allocate.solver.methods.narrow import narrowed
 from allocate.solver.methods.newton import first_prices, newton
 from allocate.solver.ranges import price_ranges
 from allocate.solver.solution import Solution
@@ -28,8 +29,9 @@ Progress = Callable[[dict], None]
 METHODS = ("auto", "prices", "conic")
 _REFINEMENTS = 10
 _FIXED_POINT = 30
+_MANY_ARMS = 1000  # from so many on, a pass over all arms is worth avoiding
 _QUIET = 2  # rounds that gain nothing before the speed menu is left alone
-_AGREED = 1e-5  # routing and training agree on capability and its worth to this share
+_AGREED = 1e-4  # routing and training agree on capability and its worth to this share
 
 
 @dataclass
@@ -226,11 +228,24 @@ def _answer(
 def _finish(
     program: Program, duals: np.ndarray, method: str, tolerance: float, progress: Progress | None
 ) -> Answer:
+    iterations = passes = 0
+    if max((len(s.arms) for s in program.streams), default=0) > _MANY_ARMS:
+        # most of the way on the arms that come near; the whole program has the last word
+        for _ in range(2):
+            near = newton(narrowed(program, duals), duals, progress=progress, allocate=False)
+            duals, iterations = near.duals, iterations + near.iterations
+            passes += 1
     result = newton(program, duals, progress=progress)
     allocation = result.allocation or _nothing(program)
     certificate = certify(program, allocation, result.duals, tolerance)
     return Answer(
-        program, result.duals, allocation, certificate, method, result.iterations, result.passes
+        program,
+        result.duals,
+        allocation,
+        certificate,
+        method,
+        iterations + result.iterations,
+        passes + result.passes,
     )
 
 

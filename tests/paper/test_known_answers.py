@@ -196,12 +196,21 @@ def test_money_in_another_unit_scales_every_price_and_moves_nothing(scale):
         assert after.rates[rate] == pytest.approx(scale * before.rates[rate], rel=1e-4)
 
 
-def test_lambda_and_rho_keep_their_values_when_only_the_budget_is_written_in_cents():
+def test_lambda_and_rho_do_not_change_when_only_the_budget_changes_its_unit():
     before = solved(everything())
-    cents = solved(changed(everything(), budgets__money_usd="7000 * 0.01"[:4] and 70.0))
-    written = solved(changed(everything(), budgets__money_usd="70 USD/h"))
-    for other in (cents, written):
-        assert other.rates == pytest.approx(before.rates)
+    assert price(before, "budgets.money_usd") > 0.1  # so that the ratios are not the given prices
+    for written in ("70 USD/h", "1680 USD/day"):
+        after = solved(changed(everything(), budgets__money_usd=written))
+        for rate in ("usd", "lambda_usd_per_s", "rho_usd_per_loss"):
+            assert after.rates[rate] == pytest.approx(before.rates[rate], rel=1e-9)
+
+
+def test_lambda_and_rho_are_ratios_of_duals():
+    solution = solved(everything())
+    dollar = 1.0 + price(solution, "budgets.money_usd")
+    assert solution.rates["usd"] == pytest.approx(dollar, rel=1e-9)
+    assert solution.rates["lambda_usd_per_s"] == pytest.approx(0.002 / dollar, rel=1e-9)
+    assert solution.rates["rho_usd_per_loss"] == pytest.approx(1.0 / dollar, rel=1e-9)
 
 
 @pytest.mark.parametrize("scale", [2.0, 1e-3])
@@ -248,7 +257,9 @@ def test_demand_scale_is_the_same_as_scaling_every_arrival_rate():
 def test_layers_alone_at_the_shared_prices_earn_the_joint_welfare(make):
     solution = solved(make())
     layers = solution.layer_profits()
-    assert sum(layers.values()) == pytest.approx(solution.welfare, rel=solution.certificate.tolerance)
+    assert sum(layers.values()) == pytest.approx(
+        solution.welfare, rel=solution.certificate.tolerance
+    )
     assert layers["serving"] == pytest.approx(0.0, abs=1e-6 * solution.welfare)  # constant returns
     assert layers["rent of capacities"] > 0
 

@@ -79,7 +79,12 @@ def api_and_humans() -> dict[str, Any]:
         "token_uses": {
             "plan": {"exponent": 0.3, "reference_tokens": 300},
             "edit": {"exponent": 0.4, "reference_tokens": 600},
-            "verify": {"exponent": 0.1, "reference_tokens": 300, "risk_tokens": 3000, "max_tokens": 1500},
+            "verify": {
+                "exponent": 0.1,
+                "reference_tokens": 300,
+                "risk_tokens": 3000,
+                "max_tokens": 1500,
+            },
         },
         "models": {
             "cheap": {

@@ -43,7 +43,7 @@ class ScalingLaw:
         return (self.floor + self.b / self.c) ** self.power - self._error(effort)
 
     def slope(self, effort: Array, side: str = "right") -> Array:
-        """d gain / dY."""
+        """D gain / dY."""
         e = self.samples * effort + self.c
         return (
             self.power
@@ -92,7 +92,7 @@ class SquareCost:
         return 0.5 * self.weight * y**2
 
     def best_response(self, price: Array, cap: Array) -> Array:
-        """argmax over 0 ≤ y ≤ cap of price·y − cost."""
+        """Argmax over 0 ≤ y ≤ cap of price·y − cost."""
         return np.clip(price / self.weight, 0.0, cap)
 
     def cone(self, y: Any, cost: Any) -> list:
@@ -116,7 +116,7 @@ class RatioCost:
             return xp.where(y > 0, 0.5 * self.weight * y**2 / n, 0.0)
 
     def best_response(self, price: float, n_price: float, y_cap: float, n_cap: float) -> tuple:
-        """argmax over 0 ≤ y ≤ y_cap, 0 ≤ n ≤ n_cap of price·y − n_price·n − cost.
+        """Argmax over 0 ≤ y ≤ y_cap, 0 ≤ n ≤ n_cap of price·y − n_price·n − cost.
 
         A unit of y costs √(2·weight·n_price) at best, so it is all or nothing up to a cap.
         """

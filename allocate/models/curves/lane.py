@@ -39,7 +39,7 @@ class Lane:
         return (self.beta + self.gamma * context) * decode + self.delta * prefill
 
     def utilisation(self, tpot: Array) -> Array:
-        """u = 1 − α/τ: busy share of a replica that runs at ``tpot`` seconds a token."""
+        """U = 1 − α/τ: busy share of a replica that runs at ``tpot`` seconds a token."""
         return 1.0 - self.alpha / tpot
 
     def tpot(self, utilisation: Array) -> Array:

@@ -303,7 +303,7 @@ class _Market:
             self.log_a = xp.where(threat > -np.inf, threat - self.log_price_s, -np.inf)
 
     def log_tokens(self, ell: Array) -> Array:
-        """log t [..., J] at log revenue ℓ."""
+        """Log t [..., J] at log revenue ℓ."""
         xp = namespace(ell)
         out = []
         for j, a in enumerate(self.curve.effort.exponents):
@@ -319,7 +319,7 @@ class _Market:
         return xp.stack(out, -1)
 
     def log_effort(self, ell: Array) -> tuple[Array, Array]:
-        """log Y and its derivative in ℓ."""
+        """Log Y and its derivative in ℓ."""
         xp = namespace(ell)
         total, growth = xp.where(xp.isfinite(ell), 0.0, 0.0), xp.where(xp.isfinite(ell), 0.0, 0.0)
         effort = self.curve.effort
@@ -338,7 +338,7 @@ class _Market:
         return xp.clip(total, -4 * _FAR, 4 * _FAR), growth
 
     def _log_s(self, ell: Array, alpha: float) -> tuple[Array, Array]:
-        """log s and d log s/dℓ for s(1 − A e^{−s}) = α m/(p τ), the root above log A."""
+        """Log s and d log s/dℓ for s(1 − A e^{−s}) = α m/(p τ), the root above log A."""
         xp = namespace(ell)
         floor = xp.maximum(self.log_a, 0.0)
         if alpha == 0:

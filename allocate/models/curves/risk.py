@@ -33,7 +33,7 @@ class ResidualRisk:
         """Wrong actions per request for ``tokens`` [..., J]."""
         if not self.verifiable:
             return self.rate + 0.0 * tokens[..., 0]
-        return self.rate * namespace(tokens).exp(-tokens[..., self.use] / self.tokens)
+        return self.rate * namespace(tokens).exp(-tokens[..., self.use or 0] / self.tokens)
 
     def cone(self, requests: Any, tokens: list[Any], wrong: Any) -> list:
         """CVXPY constraints for wrong ≥ requests · rate · exp(−tokens/(τ·requests))."""

@@ -1,0 +1,1 @@
+"""Ways to solve a program; they know rows and blocks, no layer."""

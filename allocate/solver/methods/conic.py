@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -157,7 +158,7 @@ def _solve(
 
     scale = max(abs(at.value), 1e-300)
     n_rows = len(program.rows)
-    constraints: list = []
+    constraints: list[Any] = []
     objective: list = []
     row_use: list = []
     gross = np.abs(program.capacity)
@@ -204,7 +205,9 @@ def _solve(
         objective += _terms(program, levels, unit, scale, constraints)
     gross = np.where(gross > 0, gross, 1.0)
     inverse = sp.diags(1.0 / gross)
-    limit = sum((inverse @ sp.csr_matrix(m)) @ e for m, e in row_use) <= program.capacity / gross
+    limit: Any = (
+        sum((inverse @ sp.csr_matrix(m)) @ e for m, e in row_use) <= program.capacity / gross
+    )
     problem = cp.Problem(cp.Maximize(sum(objective)), [*constraints, limit])
     for name in SOLVERS:
         if name not in cp.installed_solvers():
@@ -227,7 +230,8 @@ def _solve(
             for s in program.streams
         )
         return _Answer(
-            np.maximum(dual, 0.0) * scale / gross, float(problem.value) * scale + constant
+            np.maximum(dual, 0.0) * scale / gross,
+            float(cast(float, problem.value)) * scale + constant,
         )
     return None
 

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import clarabel
+import clarabel as _clarabel
 import numpy as np
 import scipy.sparse as sp
 
@@ -25,6 +26,7 @@ from allocate.models.program import Allocation, Program
 from allocate.models.stream import Columns, Stream
 from allocate.solver.methods.recovery import recover
 
+_NOISE = 1e-8  # a rise of the dual that a converged step may show
 _ALONG, _MOST = 3e-3, 6  # arms this near to the best, and so many, become cuts with it
 _FAR = 0.05  # a pair this share of its money below the best arm is forgotten
 
@@ -61,7 +63,7 @@ def newton(
     program: Program,
     duals: np.ndarray,
     max_iterations: int = 200,
-    tolerance: float = 1e-11,
+    tolerance: float = 1e-10,
     ridge: float = 1e-6,
     progress: Callable[[dict], None] | None = None,
     allocate: bool = True,
@@ -99,15 +101,17 @@ def newton(
                     "pairs": pool.size,
                 }
             )
-        accepted = gained >= 0.1 * promised - 1e-14
         fresh = pool.add_best(program, trial)
+        if promised <= tolerance and not fresh and gained >= -_NOISE:
+            # nothing left to gain: what remains is rounding
+            levels, converged = step.levels, True
+            current = trial if gained >= 0 else current
+            break
+        accepted = gained >= 0.1 * promised - 1e-14
         if accepted:
             shares, levels, current = step.shares, step.levels, trial
             pool.trim(program, current, shares)
             ridge = max(ridge * 0.1, 1e-13)
-            if promised <= tolerance:
-                converged = True
-                break
         elif not fresh:
             ridge *= 10.0
             if ridge > 1e4:
@@ -337,7 +341,7 @@ def _gather(
         )
     s, k, a, p, r, u, m = zip(*parts, strict=True)
     cat = np.concatenate
-    return _Pairs(cat(s), cat(k), cat(a), cat(p), cat(r), sp.hstack(u).tocsc(), cat(m))
+    return _Pairs(cat(s), cat(k), cat(a), cat(p), cat(r), sp.csc_matrix(sp.hstack(u)), cat(m))
 
 
 def _step(
@@ -514,15 +518,18 @@ class _Rows:
         return sp.csc_matrix(sp.vstack(self.left)), np.concatenate(self.right)
 
 
+solver: Any = _clarabel  # its compiled module carries no types
+
+
 def _quadratic(p, q, a, b) -> tuple[np.ndarray, np.ndarray] | None:
-    """min ½x'Px + q'x, Ax ≤ b: (x, multipliers), or None if it came to nothing."""
-    settings = clarabel.DefaultSettings()
+    """Min ½x'Px + q'x, Ax ≤ b: (x, multipliers), or None if it came to nothing."""
+    settings = solver.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-12
     settings.reduced_tol_gap_abs = settings.reduced_tol_gap_rel = 1e-6
     settings.reduced_tol_feas = 1e-6
-    cones = [clarabel.NonnegativeConeT(a.shape[0])]
-    solution = clarabel.DefaultSolver(p, q, a, b, cones, settings).solve()
+    cones = [solver.NonnegativeConeT(a.shape[0])]
+    solution = solver.DefaultSolver(p, q, a, b, cones, settings).solve()
     x, z = np.array(solution.x), np.array(solution.z)
     if not (np.all(np.isfinite(x)) and np.all(np.isfinite(z))):
         return None
