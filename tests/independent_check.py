@@ -281,7 +281,10 @@ class Judge:
         curve = Curve(model, self.uses, (k.get("quality") or {}).get(model_name))
         free = math.inf if curve.form == "cobb_douglas" else 1000.0
         cap = np.array(
-            [s.get("max_tokens") or free * r for s, r in zip(self.uses.values(), reference)]
+            [
+                s.get("max_tokens") or free * r
+                for s, r in zip(self.uses.values(), reference, strict=True)
+            ]
         )
         risky = [j for j, s in enumerate(self.uses.values()) if s.get("risk_tokens") is not None]
         tau = list(self.uses.values())[risky[0]]["risk_tokens"] if risky else 1.0
@@ -377,7 +380,7 @@ class Judge:
             return True
         return name in (wanted or ()) or self.classes[name].get("tenant") in (tenants or ())
 
-    # judging ----------------------------------------------------------------------------------------
+    # judging
 
     def judge(self, document: dict) -> Report:
         r = Report()

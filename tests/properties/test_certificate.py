@@ -47,17 +47,21 @@ def busiest(solution):
 
 @pytest.mark.parametrize("factor", [0.9, 0.999, 1.001, 1.1])
 def test_perturbed_prices_do_not_hold(answer, factor):
-    for row in np.flatnonzero(answer.duals > 1e-3 * answer.duals.max())[:6]:
+    # rows of lanes that nobody uses have a range of right prices; those of capacities do not
+    capacities = {r for p in answer.program.resources for r, _ in p.rows if answer.duals[r] > 0}
+    assert len(capacities) >= 3
+    for row in capacities:
         duals = answer.duals.copy()
         duals[row] *= factor
         found = judge(answer, duals=duals)
         assert found.dual >= answer.certificate.dual * (1 - 1e-9)
         if abs(factor - 1) > 0.01:
-            assert not found.holds
+            assert found.dual > answer.certificate.dual
             assert found.feasible  # it is the prices that are wrong
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_prices_that_are_no_prices_do_not_hold(answer, bad):
     duals = answer.duals.copy()
     duals[0] = bad
@@ -122,6 +126,7 @@ def test_numbers_that_are_not_finite_do_not_hold(answer, where, bad):
     assert not found.feasible
 
 
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_negative_flows_and_tokens_do_not_hold(answer):
     flows = answer.allocation.flows[0]
     for field in ("requests", "tokens"):
@@ -208,9 +213,6 @@ def test_a_solver_that_stops_early_is_not_believed(monkeypatch):
 
     true = module.newton
 
-    def lazy(program, duals, **options):
-        return true(program, duals, **options)._replace(duals=np.zeros(len(program.rows)))
-
     def claims(program, duals, **options):
         result = true(program, duals, **options)
         result.duals = result.duals * 0.5
@@ -221,7 +223,6 @@ def test_a_solver_that_stops_early_is_not_believed(monkeypatch):
     solution = module.solve(load_dict(config), method="prices", ranges=False)
     assert solution.status != "optimal"
     assert solution.certificate.relative_gap > 1e-6
-    del lazy
 
 
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-9])

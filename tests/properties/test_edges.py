@@ -9,7 +9,16 @@ from allocate.errors import SolveError
 from allocate.models.loader import load_dict
 from allocate.solver.solve import solve
 from tests.independent_check import check
-from tests.solver.cases import HOURLY, api_and_humans, changed, fleet, price, put, solved, two_models
+from tests.solver.cases import (
+    HOURLY,
+    api_and_humans,
+    changed,
+    fleet,
+    price,
+    put,
+    solved,
+    two_models,
+)
 
 
 def capped(calls: float, **task) -> dict:
@@ -17,9 +26,7 @@ def capped(calls: float, **task) -> dict:
     return {
         "version": 1,
         "models": {"m": {"quality": 0.5, "api": {"requests_per_minute": calls}}},
-        "classes": {
-            "task": {"rate_per_s": 120 * HOURLY, "value_usd": 4, "decline": False, **task}
-        },
+        "classes": {"task": {"rate_per_s": 120 * HOURLY, "value_usd": 4, "decline": False, **task}},
     }
 
 
@@ -186,9 +193,7 @@ def test_the_methods_agree_and_the_second_judge_with_both(seed):
 
 @functools.cache
 def whole(available: float):
-    config = changed(
-        fleet(), gpus__h100__available=available, deployments__own_h100__tpot_ms=[12]
-    )
+    config = changed(fleet(), gpus__h100__available=available, deployments__own_h100__tpot_ms=[12])
     continuous = solved(config)
     put(config, "deployments.own_h100.integer_replicas", True)
     return continuous, solved(config)

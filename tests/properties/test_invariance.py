@@ -1,8 +1,8 @@
 """What must not matter, and what must not hurt."""
 
 import csv
+import functools
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,10 +24,14 @@ def scarce_desk():
 
 
 def reordered(section: dict, seed: int) -> dict:
+    """Backwards, or with the first last."""
     names = list(section)
-    return {
-        names[i]: section[names[i]] for i in np.random.default_rng(seed).permutation(len(names))
-    }
+    names = names[::-1] if seed == 0 else [*names[1:], names[0]]
+    return {n: section[n] for n in names}
+
+
+def base_of(config):
+    return solved_scarce() if config == scarce_desk() else solved(config)
 
 
 def prices(solution):
@@ -40,14 +44,16 @@ def same(a, b, rel=1e-4):
         assert prices(a)[resource] == pytest.approx(value, rel=rel), resource
 
 
-@pytest.mark.parametrize("section", ["classes", "models", "autonomy", "token_uses"])
-@pytest.mark.parametrize("seed", [1, 4])
+@pytest.mark.parametrize(
+    ("section", "seed"),
+    [("classes", 0), ("classes", 1), ("models", 0), ("autonomy", 0), ("token_uses", 0)],
+)
 def test_the_order_of_a_section_changes_nothing(section, seed):
     config = scarce_desk()
     other = changed(config)
     other[section] = reordered(config[section], seed)
     assert list(other[section]) != list(config[section])
-    same(solved(other), solved(config))
+    same(solved(other), base_of(config))
 
 
 def test_the_order_of_models_changes_nothing_on_own_gpus():
@@ -55,7 +61,7 @@ def test_the_order_of_models_changes_nothing_on_own_gpus():
     other = changed(config)
     for section in ("models", "classes", "autonomy"):
         other[section] = dict(reversed(config[section].items()))
-    same(solved(other), solved(config))
+    same(solved(other), base_of(config))
 
 
 def test_names_change_nothing():
@@ -63,7 +69,7 @@ def test_names_change_nothing():
     other = changed(config)
     other["models"] = {f"z {n}": m for n, m in reversed(config["models"].items())}
     other["classes"] = {f"#{n}": m for n, m in config["classes"].items()}
-    assert solved(other).welfare == pytest.approx(solved(config).welfare, rel=SAME)
+    assert solved(other).welfare == pytest.approx(base_of(config).welfare, rel=SAME)
 
 
 @pytest.mark.parametrize(
@@ -91,12 +97,13 @@ def test_a_limit_that_cannot_bind_changes_nothing(limit):
     config = scarce_desk()
     other = changed(config, **{k.replace(".", "__"): v for k, v in limit.items()})
     found = solved(other)
-    same(found, solved(config))
+    same(found, base_of(config))
     for p in found.prices:
         if p.resource not in prices(solved_scarce()):
             assert p.value == 0.0
 
 
+@functools.cache
 def solved_scarce():
     return solved(scarce_desk())
 
@@ -120,12 +127,12 @@ def test_a_dominated_model_changes_nothing():
     worse["cost_per_task_usd"] = 0.05
     worse["api"]["requests_per_minute"] = 0.0
     other = changed(config, models__worse=worse)
-    same(solved(other), solved(config))
+    same(solved(other), base_of(config))
     usable = changed(other)
     usable["models"]["worse"]["api"] = {**worse["api"], "output_usd_per_mtok": 5000}
     del usable["models"]["worse"]["api"]["requests_per_minute"]
     found = solved(usable)
-    same(found, solved(config))
+    same(found, base_of(config))
     assert all(line["model"] != "worse" for line in found.layers.router)
 
 
@@ -135,13 +142,13 @@ def test_a_class_split_in_two_changes_nothing():
     half = {**config["classes"]["commit"], "rate_per_s": 0.3 * 0.05}
     other["classes"]["commit"] = {**half, "rate_per_s": 0.7 * 0.05}
     other["classes"]["commit too"] = half
-    same(solved(other), solved(config))
+    same(solved(other), base_of(config))
 
 
 def test_a_period_split_in_two_changes_nothing():
     config = everything()
     other = changed(config, periods={"am": {"hours": 10}, "pm": {"hours": 14}})
-    same(solved(other), solved(config))
+    same(solved(other), base_of(config))
 
 
 def test_a_table_of_classes_is_the_same_as_classes_in_the_file(tmp_path):
@@ -157,7 +164,7 @@ def test_a_table_of_classes_is_the_same_as_classes_in_the_file(tmp_path):
     del other["classes"]
     found = solve(load_dict(other, base_dir=tmp_path), ranges=False)
     assert found.status == "optimal"
-    same(found, solved(config), rel=1e-9)
+    same(found, base_of(config), rel=1e-9)
 
 
 RESOURCES = (
@@ -167,7 +174,7 @@ RESOURCES = (
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(
     resource=st.sampled_from(RESOURCES),
     share=st.lists(st.floats(0.2, 4.0), min_size=2, max_size=2, unique=True),
@@ -191,11 +198,11 @@ def test_welfare_rises_with_capacity_and_the_price_falls(resource, share):
 def test_more_gpus_never_hurt(n):
     config = changed(fleet(), gpus__h100__available=n)
     more = changed(fleet(), gpus__h100__available=1.5 * n)
-    assert solved(more).welfare >= solved(config).welfare * (1 - SAME)
+    assert solved(more).welfare >= base_of(config).welfare * (1 - SAME)
 
 
 def test_a_new_option_never_hurts():
     config = everything()
     less = changed(config)
     del less["autonomy"]["confirm"]
-    assert solved(config).welfare >= solved(less).welfare * (1 - SAME)
+    assert base_of(config).welfare >= solved(less).welfare * (1 - SAME)

@@ -101,7 +101,7 @@ class _Recovery:
         self.objective[len(self.objective) - len(self.squares) :] = -self.money
         self.above = sp.vstack([sp.diags(1.0 / size) @ rows, split[~must]]).tocsr()
         self.limit = np.concatenate([program.capacity / size, np.ones((~must).sum())])
-        self.equal = split[must]
+        self.equal, self.forced = split[must], int(must.sum())
         self.high = np.concatenate(
             [np.ones(self.n_x), program.upper / self.unit, np.full(n_more, np.inf)]
         )
@@ -141,12 +141,13 @@ class _Recovery:
             above.append(sp.csr_matrix((data, index), shape=(len(at), len(self.objective))))
             limit.append(0.5 * weight * y**2)
         a_ub, b_ub = sp.vstack(above).tocsr(), np.concatenate(limit)
+        forced = self.forced
         answer = linprog(
             -self.objective / self.money,
-            A_ub=a_ub if a_ub.shape[0] else None,
-            b_ub=b_ub if a_ub.shape[0] else None,
-            A_eq=self.equal if self.equal.shape[0] else None,
-            b_eq=np.ones(self.equal.shape[0]) if self.equal.shape[0] else None,
+            A_ub=a_ub if len(b_ub) else None,
+            b_ub=b_ub if len(b_ub) else None,
+            A_eq=self.equal if forced else None,
+            b_eq=np.ones(forced) if forced else None,
             bounds=np.stack([np.zeros(len(self.high)), self.high], 1),
             method="highs-ds",
             options={
