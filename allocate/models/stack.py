@@ -342,6 +342,7 @@ def _stream(
         difficulty=None if np.all(classes.difficulty == 1) else classes.difficulty[member],
         origin=member,
         period=period,
+        stake=classes.value_usd[member],
     )
     if any(isinstance(t.success, Linear) and t.effort.total >= 1.0 - 1e-9 for t in technologies):
         stream = replace(
@@ -379,7 +380,8 @@ def _affordable(
         for j, a in enumerate(curve.effort.exponents)
         if a > 0
     )
-    bound = float(np.exp(np.max(np.asarray(log_y)[stream.rate > 0], initial=-np.inf)))
+    # twice what can be had, so that the bound never binds and earns no rent
+    bound = 2.0 * float(np.exp(np.max(np.asarray(log_y)[stream.rate > 0], initial=-np.inf)))
     if not np.isfinite(bound) or bound <= 0:
         bound = UNBOUNDED_EFFORT
     return replace(curve, success=Table((bound,), (curve.success.scale * bound,)))

@@ -89,6 +89,7 @@ class Stream:
     difficulty: np.ndarray | None = None  # [K]
     origin: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # [K] its maker's number
     period: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # [K]
+    stake: np.ndarray = field(default_factory=lambda: np.zeros(0))  # [K] USD a request may bring
 
     @property
     def n_uses(self) -> int:
@@ -286,6 +287,11 @@ class Stream:
             amounts[at, 1:-2], amounts[at, -2], amounts[at, -1] = r.tokens, r.wrong, r.success
             profit[at], revenue[at] = r.profit - price[at, 0], r.log_revenue
         return Columns(member, arm, price, amounts, profit, revenue)
+
+    def moved(self, columns: Columns) -> np.ndarray:
+        """[n] money that a request moves: its value and costs, or what it might have earned."""
+        out = np.abs(columns.prices * columns.amounts).sum(axis=1)
+        return np.maximum(out, self.stake[columns.member]) if len(self.stake) else out
 
     def curvatures(self, columns: Columns) -> np.ndarray:
         """[n, J+2, J+2]: −∂(tokens, wrong, success)/∂(their prices), per request."""

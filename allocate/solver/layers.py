@@ -191,7 +191,7 @@ class LayerTables:
                     "ttft_ms": None
                     if prompt is None
                     else 1e3 * float(tier.lane.ttft(prompt, tier.utilisation)),
-                    "kv_used": memory / (n * tier.spec.kv_memory_gb)
+                    "kv_used": memory / (n * (tier.spec.kv_memory_gb or np.inf))
                     if memory is not None
                     else None,
                     "draft": tier.draft,

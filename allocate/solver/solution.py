@@ -111,7 +111,7 @@ class Solution:
         slack = used is not None and capacity is not None and used < capacity * (1 - _BINDING)
         if r.path.endswith("min_share"):
             slack = used is not None and capacity is not None and used > capacity * (1 + _BINDING)
-        if (slack and r.kind != "supply") or abs(value) * max(capacity or 0.0, 1e-12) <= noise:
+        if (slack and r.kind != "supply") or abs(value) * (capacity or 1.0) <= noise:
             value = 0.0
         binding = value != 0.0
         pay = r.pay * share

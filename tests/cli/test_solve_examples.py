@@ -35,7 +35,6 @@ def test_an_example_solves_to_the_contract(cli, path):
     assert ran.code == 0, ran.err
     document = json.loads(ran.out)
     check_form(document)
-    assert document["prices"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

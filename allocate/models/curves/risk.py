@@ -41,7 +41,7 @@ class ResidualRisk:
 
         if not self.verifiable:
             return [wrong >= self.rate * requests]
-        return [cp.ExpCone(-tokens[self.use] / self.tokens, requests, wrong / self.rate)]
+        return [cp.ExpCone(-tokens[self.use or 0] / self.tokens, requests, wrong / self.rate)]
 
 
 @dataclass(frozen=True)

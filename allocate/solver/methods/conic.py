@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from allocate.models.curves import RatioCost, SquareCost
 from allocate.models.program import Program
 from allocate.models.stream import Columns, Stream
-from allocate.solver.methods.newton import Pricing, money_moved, settled
+from allocate.solver.methods.newton import Pricing, settled
 
 _WAY = (0.3, 0.1)  # how far from the best prices so far to the master's, when pricing
 SOLVERS = ("CLARABEL", "ECOS", "SCS")  # in the order of the success table
@@ -66,7 +66,7 @@ def solve_master(
     """
     best = Pricing.at(program, settled(program, duals))
     out = Master(best.duals, passes=1, bound=best.value)
-    if not program.rows:
+    if not program.rows or not np.isfinite(best.value):
         return out
     pool = [_entering(s, p, None) for s, p in zip(program.streams, best.profits, strict=True)]
     for round_ in range(1, max_rounds + 1):
@@ -165,7 +165,7 @@ def _solve(
     for stream, pairs in zip(program.streams, pool, strict=True):
         columns = stream.columns(at.duals, pairs[:, 0], pairs[:, 1])
         # a pair that moves no money is a cone at its apex, and does not matter
-        kept = money_moved(columns) * stream.rate[columns.member] > 1e-9 * scale
+        kept = stream.moved(columns) * stream.rate[columns.member] > 1e-9 * scale
         columns = Columns(*(c[kept] for c in columns))
         member, arm = columns.member, columns.arm
         if not len(member):
@@ -203,6 +203,8 @@ def _solve(
             constraints.append(levels[np.flatnonzero(finite)] <= (program.upper / unit)[finite])
         row_use.append((program.use @ sp.diags(unit), levels))
         objective += _terms(program, levels, unit, scale, constraints)
+    if not row_use or not objective:
+        return None  # nothing is worth doing, so nothing has a price
     gross = np.where(gross > 0, gross, 1.0)
     inverse = sp.diags(1.0 / gross)
     limit: Any = (

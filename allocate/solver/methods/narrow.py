@@ -22,7 +22,7 @@ def narrowed(program: Program, duals: np.ndarray) -> Program:
         top = profits.max(axis=1)
         live = np.flatnonzero(np.isfinite(top))
         columns = stream.columns(duals, live, profits[live].argmax(axis=1))
-        moved = np.abs(columns.prices * columns.amounts).sum(axis=1)
+        moved = stream.moved(columns)
         near = (profits[live] >= (top[live] - _NEAR * moved)[:, None]).any(axis=0)
         streams.append(stream.narrowed(np.flatnonzero(near)))
     return replace(program, streams=tuple(streams))

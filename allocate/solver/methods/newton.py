@@ -80,7 +80,8 @@ def newton(
     shares: dict[tuple[int, int, int], float] = {}
     levels, iteration, passes, converged = None, 0, 1, False
     for iteration in range(1, max_iterations + 1):
-        step = _step(program, current, pool, shares, levels, ridge)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            step = _step(program, current, pool, shares, levels, ridge)
         if step is None or step.decrease < -1e-9 * abs(current.value):
             ridge = max(ridge, 1e-9) * 100.0
             if ridge > 1e6:
@@ -151,7 +152,7 @@ class Pool:
             top = profits[live].argmax(axis=1)
             best = live * len(stream.arms) + top
             fresh |= not np.isin(best, self.codes[i]).all()
-            moved = money_moved(stream.columns(at.duals, live, top))
+            moved = stream.moved(stream.columns(at.duals, live, top))
             near = profits[live] >= (profits[live, top] - _ALONG * moved)[:, None]
             if near.shape[1] > _MOST:
                 cut = np.partition(profits[live], -_MOST, axis=1)[:, -_MOST]
@@ -167,7 +168,7 @@ class Pool:
             member, arm = np.divmod(self.codes[i], len(stream.arms))
             columns = stream.columns(at.duals, member, arm)
             best = np.maximum(profits.max(axis=1), -stream.decline_cost)[member]
-            close = columns.profit >= best - _FAR * money_moved(columns)
+            close = columns.profit >= best - _FAR * stream.moved(columns)
             carries = np.array(
                 [
                     shares.get((i, int(k), int(a)), 0.0) > 1e-9
@@ -180,11 +181,6 @@ class Pool:
     def pairs(self, program: Program, i: int) -> tuple[np.ndarray, np.ndarray]:
         """(members, arms) of stream i."""
         return np.divmod(self.codes[i], len(program.streams[i].arms))
-
-
-def money_moved(columns: Columns) -> np.ndarray:
-    """Value and costs of a request on each pair, all counted positive, USD."""
-    return np.abs(columns.prices * columns.amounts).sum(axis=1)
 
 
 def first_prices(program: Program) -> np.ndarray:
@@ -336,7 +332,7 @@ def _gather(
                 columns.profit,
                 stream.rate[member],
                 use,
-                money_moved(columns),
+                stream.moved(columns),
             )
         )
     s, k, a, p, r, u, m = zip(*parts, strict=True)
@@ -432,7 +428,10 @@ def _step(
         )
     system.add(at.duals[free] / r, d=-sp.identity(n_d))
 
-    answer = _quadratic(p, q, *system.stacked())
+    matrix, right = system.stacked()
+    if not all(np.all(np.isfinite(v)) for v in (p.data, q, matrix.data, right)):
+        return None
+    answer = _quadratic(p, q, matrix, right)
     if answer is None:
         return None
     x, z = answer

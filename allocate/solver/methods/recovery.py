@@ -232,7 +232,7 @@ def near_ties(
     if not active.size:
         return np.zeros(0, int), np.zeros(0, int)
     columns = stream.columns(duals, active, profits[active].argmax(axis=1))
-    moved = np.abs(columns.prices * columns.amounts).sum(axis=1)
+    moved = stream.moved(columns)
     k, a = np.nonzero(profits[active] >= (best[active] - window * moved)[:, None])
     if k.size > 20 * active.size:  # mass ties: the best few of each member
         rank = np.argsort(np.argsort(-profits[active], axis=1), axis=1)

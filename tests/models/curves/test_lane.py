@@ -156,7 +156,7 @@ def test_the_menu_of_speeds_tends_to_the_best_response():
     least = cost(LANE, utilisations, prices, 1.0)
     excess = []
     for count in (17, 33, 65, 129, 257):
-        tiers = LANE.utilisation(speed_grid(LANE, count))
+        tiers = speed_grid(count)
         menu = cost(LANE, tiers[:, None], prices, 1.0).min(0)
         assert np.all(menu >= least * (1 - 1e-13))
         excess.append(np.mean(menu / least - 1))
@@ -167,12 +167,12 @@ def test_the_menu_of_speeds_tends_to_the_best_response():
 
 @pytest.mark.parametrize("count", [2, 8, 64])
 def test_speed_grid(count):
-    grid = speed_grid(LANE, count)
-    spare = 1 - LANE.utilisation(grid)
+    grid = speed_grid(count)
     assert len(grid) == count
     assert np.all(np.diff(grid) > 0)
-    np.testing.assert_allclose(spare[[0, -1]], [0.95, 0.03])
-    np.testing.assert_allclose(np.diff(np.log(spare)), np.log(0.03 / 0.95) / (count - 1))
+    np.testing.assert_allclose(grid[[0, -1]], [0.05, 0.97])
+    odds = np.log(grid / (1 - grid))
+    np.testing.assert_allclose(np.diff(odds), (odds[-1] - odds[0]) / (count - 1))
 
 
 # --- draft models --------------------------------------------------------------------------------
