@@ -111,6 +111,11 @@ class Program:
         """All constants of the objective together, USD per hour."""
         return sum(amount for _, amount in self.offsets)
 
+    @property
+    def at_stake(self) -> float:
+        """What all requests together could be worth, USD per hour: the scale of the program."""
+        return sum(float(s.rate @ s.stake) for s in self.streams if len(s.stake))
+
     def __post_init__(self) -> None:
         """Arrays that every method wants."""
         set_ = object.__setattr__

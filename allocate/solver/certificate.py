@@ -58,7 +58,7 @@ def certify(
     scale = max(abs(primal), abs(dual) if np.isfinite(dual) else 0.0)
     # an answer worth nothing is judged against the money at stake, not against zero
     moved = abs(value) + sum(abs(v) for v in accounts.values())
-    scale = max(scale, 1e-9 * max(moved, _at_stake(program)), 1e-300)
+    scale = max(scale, 1e-9 * max(moved, program.at_stake), 1e-300)
     violation, where, slack = _violations(program, allocation)
     return Certificate(
         primal=primal,
@@ -76,11 +76,6 @@ def certify(
         max_slackness=float(np.max(duals * np.maximum(slack, 0.0), initial=0.0) / scale),
         tolerance=tolerance,
     )
-
-
-def _at_stake(program: Program) -> float:
-    """What all requests together would be worth if each were solved, USD per hour."""
-    return sum(float(s.rate @ s.stake) for s in program.streams if len(s.stake))
 
 
 def row_scales(program: Program, allocation: Allocation) -> np.ndarray:

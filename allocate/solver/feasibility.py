@@ -82,5 +82,6 @@ def _unpriced(stream: Stream) -> Stream:
         stream,
         slots=tuple(replace(s, own_price=0.0) for s in stream.slots),
         addition=np.zeros_like(stream.addition),
+        stake=np.full(len(stream.rate), 1.0 / max(float(stream.rate.sum()), 1e-300)),
         decline_cost=np.where(np.isfinite(stream.decline_cost), 0.0, np.inf),
     )

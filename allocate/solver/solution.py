@@ -110,7 +110,8 @@ class Solution:
         noise = 1e-9 * max(abs(self.certificate.primal), 1e-300)
         slack = used is not None and capacity is not None and used < capacity * (1 - _BINDING)
         if r.path.endswith("min_share"):
-            slack = used is not None and capacity is not None and used > capacity * (1 + _BINDING)
+            # a floor has room where more than it is used; a floor of 0 holds nothing up
+            slack = capacity == 0 or (used or 0.0) > (capacity or 0.0) * (1 + _BINDING)
         if (slack and r.kind != "supply") or abs(value) * (capacity or 1.0) <= noise:
             value = 0.0
         binding = value != 0.0

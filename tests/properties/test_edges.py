@@ -84,7 +84,9 @@ def test_capacity_exactly_met_by_choice():
 @pytest.mark.parametrize(("calls", "worth"), [(1.0, 120.0), (3.0, 0.0), (0.0, 120.0)])
 def test_the_price_of_a_capacity_that_is_short_ample_or_absent(calls, worth):
     solution = solved(capped(calls, decline=True))
-    assert price(solution, "models.m.api.requests_per_minute") == pytest.approx(worth, abs=1e-6)
+    assert price(solution, "models.m.api.requests_per_minute") == pytest.approx(
+        worth, rel=1e-6, abs=1e-6
+    )
     assert solution.welfare == pytest.approx(120.0 * min(calls, 2.0), abs=1e-6)
 
 

@@ -26,6 +26,7 @@ from allocate.models.program import Allocation, Program
 from allocate.models.stream import Columns, Stream
 from allocate.solver.methods.recovery import recover
 
+_HAIR = 1e-6  # of a row that nothing may use is taken to be free
 _NOISE = 1e-8  # a rise of the dual that a converged step may show
 _ALONG, _MOST = 3e-3, 6  # arms this near to the best, and so many, become cuts with it
 _FAR = 0.05  # a pair this share of its money below the best arm is forgotten
@@ -82,14 +83,14 @@ def newton(
     for iteration in range(1, max_iterations + 1):
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             step = _step(program, current, pool, shares, levels, ridge)
-        if step is None or step.decrease < -1e-9 * abs(current.value):
+        if step is None or step.decrease < -1e-9 * max(abs(current.value), 1e-6 * program.at_stake):
             ridge = max(ridge, 1e-9) * 100.0
             if ridge > 1e6:
                 break
             continue
         trial = Pricing.at(program, settled(program, step.duals, step.idle))
         passes += 1
-        scale = max(abs(current.value), 1e-300)
+        scale = max(abs(current.value), 1e-6 * program.at_stake, 1e-300)
         promised, gained = step.decrease / scale, (current.value - trial.value) / scale
         if progress is not None:
             progress(
@@ -200,7 +201,7 @@ def first_prices(program: Program) -> np.ndarray:
         return value if np.isfinite(value) else np.inf
 
     best, value = 0.0, dual(0.0)
-    top = abs(value) if np.isfinite(value) and value != 0 else 1e30
+    top = max(abs(value), program.at_stake) if np.isfinite(value) else 1e30
     for level in top * 10.0 ** -np.arange(0.0, 13.0):
         trial = dual(level)
         if trial < value:
@@ -350,12 +351,15 @@ def _step(
 ) -> _Step | None:
     """One quadratic program in (price change, member surplus, activity surplus)."""
     n_rows = len(program.rows)
-    scale = max(abs(at.value), 1e-300)
+    scale = max(abs(at.value), 1e-6 * program.at_stake, 1e-300)
     hessian = np.zeros((n_rows, n_rows))
     pairs = _gather(program, at, pool, shares, hessian)
     unit = program.unit_profit(at.duals)
     gradient = program.capacity.copy()
     reference, r, weight_of_row = _scales(program, at, pairs, scale)
+    # where nothing is to be had, many prices keep everyone out: the least is the next unit's
+    barred = (program.capacity == 0) & np.array([not a for a in program.row_activities], bool)
+    gradient[barred] += _HAIR * np.asarray(abs(pairs.use) @ pairs.rate).ravel()[barred]
     ratio_rows = _term_tangents(program, unit, levels, gradient, hessian)
 
     # rows and activities that the model knows: the others follow (see ``settled``)
