@@ -6,7 +6,7 @@ from allocate.cli.flags import Method
 from allocate.errors import AllocateError
 
 #: Methods this release solves with.
-METHODS_TODAY = frozenset({Method.AUTO, Method.CONIC})
+METHODS_TODAY = frozenset({Method.AUTO, Method.PRICES, Method.CONIC})
 
 #: Commands that are named but not built: what each will do, and what can be done today.
 COMMANDS_LATER = {
