@@ -600,7 +600,7 @@ class Training(Section):
     assets: Named[TrainingAsset] = Field(min_length=1)
     risk_aversion: Annotated[float, Quantity("1", ge=0)] = Field(
         default=0.0,
-        description="κ: USD per hour for a variance of 1 in capability (success points squared)",
+        description="κ: half of it is USD per hour for a variance of 1 in success points",
     )
     correlation: dict[str, dict[str, Annotated[float, Quantity("1", ge=-1, le=1)]]] = Field(
         default_factory=dict, description="asset → asset → correlation of their gains"

@@ -17,6 +17,7 @@ from allocate.solver.certificate import Certificate
 from allocate.solver.layers import LayerTables
 from allocate.solver.result import FORMAT_VERSION
 
+_DISAGREES = 1e-3  # from here on a fixed point that was not reached is told
 _BINDING = 1e-6  # a row used to this share of its capacity binds
 
 
@@ -62,6 +63,7 @@ class Solution:
     timing: dict[str, float] = field(default_factory=dict)
     solver: dict[str, Any] = field(default_factory=dict)
     whole: dict | None = None
+    disagreement: float = 0.0
 
     @property
     def status(self) -> str:
@@ -250,6 +252,11 @@ class Solution:
             out.append(
                 "training × routing is a fixed point: routing and training agree with each "
                 "other, but another pair could be better; it is not yet a global optimum"
+            )
+        if self.disagreement > _DISAGREES:
+            out.append(
+                f"routing and training still disagree by {100 * self.disagreement:.2g} % on what "
+                "capability is worth: welfare and prices are those of the last round"
             )
         if not self.certificate.holds:
             out.append(

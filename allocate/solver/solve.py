@@ -111,6 +111,7 @@ def solve(
             "peak_memory_mb": peak,
         },
         whole=None if whole is None else whole.report,
+        disagreement=_moved(built.state, advance(built, answer.allocation, refine_speeds=False)),
     )
 
 
