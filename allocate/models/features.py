@@ -11,9 +11,12 @@ from allocate.models.config import Config
 def class_features(config: Config, classes: Classes) -> dict[str, np.ndarray]:
     """Columns by name, one number a class; a column of zeros is left out."""
     c = classes
+    # every call has the whole shared prefix before it; the last entry serves code -1
+    groups = [config.caching.sharing[g].tokens for g in c.sharing.labels]
+    shared = np.array([*groups, 0.0])[c.sharing.codes]
     context = np.where(
         np.isnan(c.context_tokens),
-        c.prompt_tokens + c.prefix_tokens / c.calls + 0.5 * c.output_tokens,
+        c.prompt_tokens + c.prefix_tokens / c.calls + 0.5 * c.output_tokens + shared,
         c.context_tokens,
     )
     out = {
@@ -37,7 +40,10 @@ def class_features(config: Config, classes: Classes) -> dict[str, np.ndarray]:
         tokens = config.caching.sharing[group].tokens
         out[f"shared:{group}"] = np.where(inside, tokens, 0.0)
         out["shared"] = out["shared"] + out[f"shared:{group}"]
-        mean = np.average(c.value_usd[inside]) if inside.any() else 0.0
+        # by rate, so that a class split in two is still the same class
+        weight = np.where(inside, c.rate_per_s, 0.0)
+        weight = weight if weight.sum() > 0 else inside
+        mean = np.average(c.value_usd, weights=weight) if inside.any() else 0.0
         out[f"spread:{group}"] = np.where(inside, np.abs(c.value_usd - mean), 0.0)
     for code, action in enumerate(c.action.labels):
         inside = c.action.codes == code

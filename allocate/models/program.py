@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.curves import RatioCost, SquareCost
+from allocate.models.curves import Cost, Ray, Tangent
 from allocate.models.stream import Flows, Stream
 
 ACCOUNTS: tuple[str, ...] = ("value", "money", "latency", "risk", "oversight", "training")
@@ -52,20 +52,58 @@ class Activity:
 
 @dataclass(frozen=True)
 class Term:
-    """A convex cost on one activity (``SquareCost``) or on two, y then n (``RatioCost``).
+    """A convex cost on one activity, or on two of which the second lowers it.
 
-    ``floor`` is a price of n that no one would notice (USD per hour and unit): at price 0
-    the best n is unlimited and has no slope.
+    ``floor`` is a price of the second that no one would notice (USD per hour and unit): at
+    price 0 the best level is unlimited and has no slope. In what follows ``unit`` are the
+    profits of a unit of *every* activity before the term, ``upper`` and ``levels`` likewise.
     """
 
     activities: tuple[int, ...]
-    cost: SquareCost | RatioCost
+    cost: Cost
     account: str = "training"
     floor: float = 0.0
 
-    def n_price(self, unit_profit: np.ndarray) -> float:
-        """Price of n, from the unit profits of all activities, kept off 0."""
-        return max(-float(unit_profit[self.activities[1]]), self.floor)
+    def part(self, numbers: np.ndarray) -> np.ndarray:
+        """Of one number an activity, those of the term's own."""
+        return np.asarray(numbers, float)[list(self.activities)]
+
+    def n_price(self, unit: np.ndarray) -> float:
+        """Price of the second activity, kept off 0."""
+        return max(-float(unit[self.activities[1]]), self.floor)
+
+    def value(self, levels: np.ndarray) -> float:
+        """Cost in USD per hour."""
+        return float(self.cost.value(*self.part(levels)))
+
+    def best(self, unit: np.ndarray, upper: np.ndarray) -> np.ndarray:
+        """Levels of the term's activities that earn most."""
+        return self.cost.best(self.part(unit), self.part(upper), self.floor)
+
+    def profit(self, unit: np.ndarray, upper: np.ndarray) -> float:
+        """The most that the term's activities can earn, USD per hour."""
+        best = self.best(unit, upper)
+        return float(self.part(unit) @ best - self.cost.value(*best))
+
+    def excess(self, unit: np.ndarray) -> float:
+        """What may not be positive, or the profit is as large as the bounds allow."""
+        return self.cost.excess(self.part(unit))
+
+    def tangent(self, unit: np.ndarray, levels: np.ndarray | None, upper: np.ndarray) -> Tangent:
+        """The profit around ``unit``: slope, curvature at ``levels``, cut (see ``Cost``)."""
+        amount = 0.0 if levels is None else float(levels[self.activities[0]])
+        return self.cost.tangent(self.part(unit), self.part(upper), amount, self.floor)
+
+    def pieces(self, unit: np.ndarray, near: float | None = None) -> list[Ray]:
+        """Fixed proportions that stand for the cost in a linear program, or none.
+
+        Where there are none, ``cost.plane`` bounds it from below.
+        """
+        return self.cost.rays(self.part(unit), near, self.floor)
+
+    def cone(self, variables: Sequence[Any], cost: Any, scale: float = 1.0) -> list:
+        """CVXPY constraints for cost · scale ≥ value of the term's own ``variables``."""
+        return self.cost.scaled(1.0 / scale).cone(*variables, cost)
 
 
 @dataclass(frozen=True)
@@ -202,7 +240,7 @@ class Program:
         for i, a in enumerate(self.activities):
             out[a.account] += self.cost[i] * allocation.levels[i]
         for t in self.terms:
-            out[t.account] += float(t.cost.value(*(allocation.levels[i] for i in t.activities)))
+            out[t.account] += t.value(allocation.levels)
         for account, amount in self.offsets:
             out[account] += amount if account == "value" else -amount
         return out
@@ -225,17 +263,8 @@ class Program:
             best = np.where(unit > 0, unit * self.upper, 0.0)
         best[~self.linear] = 0.0
         for t in self.terms:
-            best[t.activities[0]] = self._term_profit(t, unit)
+            best[t.activities[0]] = t.profit(unit, self.upper)
         return best
-
-    def _term_profit(self, term: Term, unit: np.ndarray) -> float:
-        y = term.activities[0]
-        if isinstance(term.cost, SquareCost):
-            level = float(term.cost.best_response(unit[y], self.upper[y]))
-            return float(unit[y] * level - term.cost.value(level))
-        n = term.activities[1]
-        level, count = term.cost.best_response(unit[y], -unit[n], self.upper[y], self.upper[n])
-        return float(unit[y] * level + unit[n] * count - term.cost.value(level, count))
 
     def dual(self, duals: np.ndarray, profits: Sequence[np.ndarray] | None = None) -> float:
         """Exact dual value, USD per hour: an upper bound on every feasible welfare.

@@ -4,15 +4,18 @@ Given an allocation and prices it recomputes, from the program's definitions: ho
 row or bound is violated, the primal value, the exact dual value (every member's best
 response over all its open arms, every activity's best profit), the relative gap between
 the two, complementary slackness, and the first-order conditions (2): for every token use
-in use the worth of one more token against its full price.
+in use the worth of one more token against its full price. Best responses are not believed:
+what concavity says that one may have missed is added to the dual (``profit_bound``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from allocate.models.curves import RequestCurve, Response
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 
@@ -54,7 +57,7 @@ def certify(
     value = accounts.pop("value")
     primal = value - sum(accounts.values())
     duals_ok = bool(np.all(np.isfinite(duals)) and np.all(duals >= 0))
-    dual = program.dual(duals) if duals_ok else np.inf
+    dual = dual_bound(program, duals) if duals_ok else np.inf
     scale = max(abs(primal), abs(dual) if np.isfinite(dual) else 0.0)
     # an answer worth nothing is judged against the money at stake, not against zero
     moved = abs(value) + sum(abs(v) for v in accounts.values())
@@ -78,6 +81,26 @@ def certify(
     )
 
 
+class _Doubted(RequestCurve):
+    """A request curve whose profit is no less than the best, whatever its response found."""
+
+    def best_response(self, *prices: Any) -> Response:
+        response = super().best_response(*prices)
+        return response._replace(profit=self.profit_bound(response, *prices))
+
+
+def dual_bound(program: Program, duals: np.ndarray) -> float:
+    """The dual value at any prices, USD per hour: no allocation is worth more.
+
+    It holds even where a best response is wrong, and is then large or infinite.
+    """
+    profits = []
+    for stream in program.streams:
+        doubted = tuple(_Doubted(c.success, c.effort, c.risk, c.caps) for c in stream.technologies)
+        profits.append(replace(stream, technologies=doubted).profits(duals))
+    return program.dual(duals, profits)
+
+
 def row_scales(program: Program, allocation: Allocation) -> np.ndarray:
     """What a row's violation is measured against: its capacity or the gross use of it."""
     gross = abs(program.use) @ np.abs(allocation.levels)
@@ -98,16 +121,32 @@ def _violations(program: Program, allocation: Allocation) -> tuple[float, str | 
         found.append((float(over[worst]), program.rows[worst].name))
     levels, upper = allocation.levels, program.upper
     if len(levels):
-        size = np.maximum(np.max(np.abs(levels)), 1e-300)
-        found.append((float(np.max(-levels) / size), "a negative level"))
-        over_level = (levels - upper) / np.maximum(upper, 1e-300)
-        found.append((float(np.max(over_level)), "an upper bound"))
+        found.append((_below_zero(program, levels, scales), "a negative level"))
+        bounded = np.isfinite(upper)
+        over_level = (levels - upper)[bounded] / np.maximum(upper[bounded], 1e-300)
+        found.append((float(np.max(over_level, initial=0.0)), "an upper bound"))
+        found.append((0.0 * float(np.sum(levels)), ""))  # not a number where a level is none
     for stream, flows in zip(program.streams, allocation.flows, strict=True):
         found += _member_violations(stream, flows)
     if any(not np.isfinite(v) for v, _ in found):
         return np.inf, "a number that is not finite", slack
     worst_value, where = max(found, default=(0.0, ""))
     return max(0.0, worst_value), where if worst_value > 0 else None, slack
+
+
+def _below_zero(program: Program, levels: np.ndarray, scales: np.ndarray) -> float:
+    """The most that a level below 0 gives or takes, as a share of a row or of all costs.
+
+    Levels have units of their own, so they are compared in the rows that they share.
+    """
+    negative = np.where(np.isnan(levels), np.inf, np.maximum(-levels, 0.0))
+    if not negative.any():
+        return 0.0
+    money = np.abs(program.cost) @ np.abs(levels)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        in_rows = (abs(program.use) @ negative) / scales
+        share = (np.abs(program.cost) @ negative) / money
+    return float(np.nanmax([*in_rows, share], initial=0.0))
 
 
 def _member_violations(stream: Stream, flows: Flows) -> list[tuple[float, str]]:

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from allocate.errors import SolveError
+from allocate.models.program import Activity, Allocation, Program, Row
 from allocate.solver.certificate import certify
-from tests.solver.cases import api_and_humans, changed, everything, solved, two_models
+from tests.solver.cases import (
+    HOURLY,
+    api_and_humans,
+    changed,
+    everything,
+    solved,
+    two_models,
+)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +217,8 @@ def test_without_a_certificate_nothing_is_optimal_and_no_price_is_shown(answer, 
 
 def test_a_solver_that_stops_early_is_not_believed(monkeypatch):
     from allocate.models.loader import load_dict
-    from allocate.solver import solve as module
+    from allocate.solver.methods import prices as module
+    from allocate.solver.solve import solve
 
     true = module.newton
 
@@ -220,7 +229,7 @@ def test_a_solver_that_stops_early_is_not_believed(monkeypatch):
 
     monkeypatch.setattr(module, "newton", claims)
     config = changed(api_and_humans(), budgets={"money_usd": 10})
-    solution = module.solve(load_dict(config), method="prices", ranges=False)
+    solution = solve(load_dict(config), method="prices", ranges=False)
     assert solution.status != "optimal"
     assert solution.certificate.relative_gap > 1e-6
 
@@ -232,3 +241,83 @@ def test_the_tolerance_asked_for_is_the_one_that_is_kept(tolerance):
     assert solution.certificate.tolerance == tolerance
     assert abs(solution.certificate.relative_gap) <= tolerance
     assert solution.certificate.max_violation <= tolerance
+
+
+# --- best responses are not believed ----------------------------------------------------------
+
+
+def steep(scale: float, uses: dict) -> dict:
+    """Success that saturates at ``scale`` of the reference effort, at USD 1e3 a token."""
+    model = {"success": {"form": "saturating", "ceiling": 0.9, "scale": scale}}
+    task = {"rate_per_s": HOURLY, "value_usd": 10}
+    if "verify" in uses:
+        model["wrong_action_rate"], task["loss"] = 0.1, 5
+    return {
+        "version": 1,
+        "prices": {"risk_usd": 1},
+        "token_uses": uses,
+        "models": {"m": model},
+        "classes": {"task": task},
+    }
+
+
+ONE_USE = {"think": {"exponent": 0.9, "price_usd": 1e3}}
+TWO_USES = {
+    "think": {"exponent": 0.5, "price_usd": 1e3},
+    "verify": {"exponent": 0.4, "price_usd": 1e3, "risk_tokens": 50},
+}
+
+
+@pytest.mark.parametrize("uses", [ONE_USE, TWO_USES], ids=["one use", "two uses"])
+@pytest.mark.parametrize("scale", [1e-4, 3e-6, 1e-6, 1e-8, 1e-11])
+def test_what_is_nearly_free_is_served_at_any_scale(scale, uses):
+    """Full success for less than a cent; a root finder that crawls would decline it all."""
+    solution = solved(steep(scale, uses))
+    assert solution.certificate.relative_gap <= 1e-9
+    lost = 0.5 if "verify" in uses else 0.0  # verifying at USD 1e3 a token averts nothing
+    tokens = np.geomspace(1e-14, 1.0, 40001)
+    y = tokens**0.9 * (np.prod([(a / 0.9) ** a for a in (0.5, 0.4)]) if lost else 1.0)
+    best = np.max(9.0 * -np.expm1(-y / scale) - 1e3 * tokens) - lost
+    assert solution.welfare == pytest.approx(best, rel=1e-5)
+
+
+@pytest.mark.parametrize("found", ["nothing", "half", "nan"])
+def test_a_root_finder_that_fails_is_not_believed(monkeypatch, found):
+    from allocate.models.curves import RequestCurve
+
+    solution = solved(steep(1e-6, ONE_USE))
+    assert solution.certificate.holds
+    true = RequestCurve.best_response
+
+    def fails(self, *prices):
+        r = true(self, *prices)
+        tokens = r.tokens * {"nothing": 0.0, "half": 0.5, "nan": np.nan}[found]
+        success, wrong = self.outcome(tokens, *prices[3:])
+        worth = prices[0] * success - prices[2] * wrong - (prices[1] * tokens).sum(-1)
+        return r._replace(tokens=tokens, success=success, wrong=wrong, profit=np.nan_to_num(worth))
+
+    monkeypatch.setattr(RequestCurve, "best_response", fails)
+    idle = solution.allocation.flows[0]._replace(requests=np.zeros(1))
+    declined = judge(solution, flows=idle)
+    assert declined.primal == 0.0
+    assert declined.dual >= solution.welfare * (1 - 1e-12)  # still a bound on every answer
+    assert not declined.holds
+
+
+def test_a_negative_level_is_measured_in_its_own_rows():
+    """Not against the largest level of any activity: tokens an hour stand beside replicas."""
+    program = Program(
+        rows=(Row("tokens", "tokens/h", 1e9), Row("replicas", "replicas", 3.0)),
+        streams=(),
+        activities=(
+            Activity("decode", ((0, 1.0),), cost=1e-9),
+            Activity("replica", ((1, 1.0),), cost=2.0),
+        ),
+    )
+    for replicas, feasible in ((-1e-3, False), (-1e-10, True), (0.0, True)):
+        allocation = Allocation((), np.array([1e9, replicas]))
+        found = certify(program, allocation, np.zeros(2))
+        assert found.feasible == feasible
+        if not feasible:
+            assert found.violated == "a negative level"
+            assert found.max_violation == pytest.approx(2e-3, rel=1e-2)  # of USD 1 an hour

@@ -1,7 +1,5 @@
 """Programs at the edge: nothing to do, no way to do it, no end to it."""
 
-import functools
-
 import numpy as np
 import pytest
 
@@ -188,31 +186,3 @@ def test_the_methods_agree_and_the_second_judge_with_both(seed):
     assert a.primal <= b.dual * (1 + 1e-6)
     assert b.primal <= a.dual * (1 + 1e-6)
     assert check(config, found["prices"].to_dict()).problems() == []
-
-
-# --- whole replicas --------------------------------------------------------------------------
-
-
-@functools.cache
-def whole(available: float):
-    config = changed(fleet(), gpus__h100__available=available, deployments__own_h100__tpot_ms=[12])
-    continuous = solved(config)
-    put(config, "deployments.own_h100.integer_replicas", True)
-    return continuous, solved(config)
-
-
-@pytest.mark.parametrize("available", [2.6, 3.0])
-def test_whole_replicas_are_whole_and_never_worth_more(available):
-    continuous, solution = whole(available)
-    report = solution.to_dict()["whole_replicas"]
-    assert all(isinstance(n, int) for n in report["replicas"].values())
-    assert 0 <= sum(report["replicas"].values()) <= available
-    used = sum(line["replicas"] for line in solution.layers.serving)
-    assert used <= sum(report["replicas"].values()) * (1 + 1e-6)
-    assert report["integer_gap"] >= -1e-6
-    assert report["welfare_bound"] == pytest.approx(continuous.certificate.dual, rel=2e-6)
-    assert solution.welfare <= continuous.certificate.dual * (1 + 1e-6)
-    lost = continuous.certificate.dual - solution.welfare
-    assert report["cost_of_rounding_usd_per_hour"] == pytest.approx(
-        lost, abs=4e-6 * continuous.welfare
-    )

@@ -145,6 +145,25 @@ def test_a_class_split_in_two_changes_nothing():
     same(solved(other), base_of(config))
 
 
+def test_a_class_of_a_sharing_group_split_in_two_changes_nothing():
+    """What a shared prefix may get wrong is measured from the mean request, not class."""
+    config = changed(
+        everything(), caching={"sharing": {"g": {"tokens": 2000, "hit": 0.9, "mismatch": 0.001}}}
+    )
+    names = list(config["classes"])
+    for name in names:
+        config["classes"][name]["sharing"] = "g"
+    assert len({config["classes"][n]["value_usd"] for n in names}) > 1
+    other = changed(config)
+    whole = config["classes"][names[0]]
+    for name, share in ((names[0], 0.9), ("one tenth", 0.1)):
+        other["classes"][name] = {**whole, "rate_per_s": share * whole["rate_per_s"]}
+    base = base_of(config)
+    arms, flows = base.program.streams[0].arms, base.allocation.flows[0]
+    assert any(arms[a].labels.get("shared_prefix") for a in flows.arm)  # it is used
+    same(solved(other), base)
+
+
 def test_a_period_split_in_two_changes_nothing():
     config = everything()
     other = changed(config, periods={"am": {"hours": 10}, "pm": {"hours": 14}})

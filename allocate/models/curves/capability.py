@@ -1,4 +1,4 @@
-"""Training as capital, the paper's (11) and (12): gains against tokens, and their risk.
+"""Training as capital, the paper's (11): gains against tokens. Their risk: ``variance.py``.
 
 A stock A⁺ = (1 − δ)A + g that is kept up for ever settles at the gain that one
 depreciation window 1/δ of inputs buys; so an asset's curve is a success curve over the
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from allocate.models.curves.namespace import namespace
+from allocate.models.curves.roots import FAR, settle
 
 Array = Any
 
@@ -56,12 +57,39 @@ class ScalingLaw:
     def log_revenue(self, log_effort: Array, segment: int | None = None) -> tuple[Array, Array]:
         """log(Y·slope) and its derivative in log Y."""
         xp = namespace(log_effort)
-        y = xp.exp(log_effort)
-        e = self.samples * y + self.c
-        share = self.samples * y / e
-        inner = self.b / e / (self.floor + self.b / e)
-        derivative = 1.0 - 2.0 * share + (1.0 - self.power) * inner * share
-        return log_effort + xp.log(self.slope(y)), derivative
+        e = self.samples * xp.exp(log_effort) + self.c
+        share = 1.0 - self.c / e
+        error = self.floor + self.b / e
+        derivative = 1.0 - 2.0 * share + (1.0 - self.power) * (self.b / e / error) * share
+        level = np.log(self.power * self.b * self.samples) - (1.0 - self.power) * xp.log(error)
+        return log_effort + level - 2.0 * xp.log(e), derivative
+
+    @property
+    def flat(self) -> bool:
+        """See ``SuccessCurve``."""
+        return self.b <= 0 or self.power <= 0
+
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """See ``SuccessCurve``: Newton, between the lines that the curve tends to."""
+        xp = namespace(log_value, level, growth)
+        zero = 0.0 * (log_value + level + growth)
+        data = (log_value + zero, level + zero, growth + zero)
+
+        def newton(ell: Array, data: tuple) -> Array:
+            log_value, level, growth = data
+            revenue, elasticity = self.log_revenue(xp.clip(level + growth * ell, -FAR, FAR))
+            rest = xp.maximum(1.0 - growth * elasticity, 1e-15)
+            return ell - (ell - log_value - revenue) / rest
+
+        early = np.log(self.slope(1e-300))  # Y·slope where all of the error is still there
+        late = np.log(self.power * self.b / self.samples) - (
+            (1.0 - self.power) * np.log(self.floor) if self.floor > 0 else 0.0
+        )
+        start = xp.minimum(
+            (log_value + early + level) / xp.maximum(1.0 - growth, 1e-3),
+            (log_value + late - level) / (1.0 + growth),
+        )
+        return settle(newton, data, xp.clip(start, -FAR, FAR))
 
     def cone(self, requests: Any, effort: Any, successes: Any, around: Array | None = None) -> list:
         """CVXPY constraints for successes ≤ requests · gain(effort/requests), by tangents."""
@@ -79,61 +107,3 @@ class ScalingLaw:
 
         bound = level[:, None] @ row(requests) + slope[:, None] @ row(effort)
         return [np.ones((len(slope), 1)) @ row(successes) <= bound]
-
-
-@dataclass(frozen=True)
-class SquareCost:
-    """½·weight·y²: what the variance of a portfolio costs along one risk factor. SOC."""
-
-    weight: float
-
-    def value(self, y: Array) -> Array:
-        """Cost in USD per hour."""
-        return 0.5 * self.weight * y**2
-
-    def best_response(self, price: Array, cap: Array) -> Array:
-        """Argmax over 0 ≤ y ≤ cap of price·y − cost."""
-        return np.clip(price / self.weight, 0.0, cap)
-
-    def cone(self, y: Any, cost: Any) -> list:
-        """CVXPY constraints for cost ≥ ½·weight·y²."""
-        import cvxpy as cp
-
-        return [cost >= 0.5 * self.weight * cp.square(y)]
-
-
-@dataclass(frozen=True)
-class RatioCost:
-    """½·weight·y²/n: a variance that more observations n lower. Convex in (y, n); SOC."""
-
-    weight: float
-
-    def value(self, y: Array, n: Array) -> Array:
-        """Cost in USD per hour; 0 at y = 0, infinite at n = 0 < y."""
-        xp = namespace(y, n)
-        y, n = xp.asarray(y), xp.asarray(n)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return xp.where(y > 0, 0.5 * self.weight * y**2 / n, 0.0)
-
-    def best_response(self, price: float, n_price: float, y_cap: float, n_cap: float) -> tuple:
-        """Argmax over 0 ≤ y ≤ y_cap, 0 ≤ n ≤ n_cap of price·y − n_price·n − cost.
-
-        A unit of y costs √(2·weight·n_price) at best, so it is all or nothing up to a cap.
-        """
-        if price <= np.sqrt(2.0 * self.weight * max(n_price, 0.0)):
-            return 0.0, 0.0
-        n = n_cap
-        if n_price > 0:
-            n = min(n_cap, y_cap * np.sqrt(0.5 * self.weight / n_price))
-        return min(y_cap, price * n / self.weight), n
-
-    def ray(self, n_price: float) -> tuple[float, float]:
-        """(best n per unit of y, what a unit of y then costs besides n) at a price of n > 0."""
-        per_unit = float(np.sqrt(0.5 * self.weight / n_price))
-        return per_unit, 0.5 * self.weight / per_unit
-
-    def cone(self, y: Any, n: Any, cost: Any) -> list:
-        """CVXPY constraints for cost ≥ ½·weight·y²/n."""
-        import cvxpy as cp
-
-        return [cost >= 0.5 * self.weight * cp.quad_over_lin(y, n)]

@@ -68,6 +68,11 @@ class Effort:
         return rows
 
 
+def of_multiple(multiple: Array, total: float) -> Array:
+    """Y of a multiple c of the reference bundle, c^Σα, for exponents that sum to ``total``."""
+    return multiple**total
+
+
 def geometric_weights(exponents: Any) -> np.ndarray:
     """Shares α_i/Σα of a budget that each complementary use gets (closed form of (8))."""
     a = np.asarray(exponents, float)

@@ -87,14 +87,15 @@ class Lane:
 
         A step makes E = 1 + a + … + a^k tokens in expectation and costs k draft steps
         and one step of the model, whose work per sequence grows by ``overhead`` per
-        proposed token. A token's share of a step is 1/E.
+        proposed token; reading the context, γ, does not: one pass over the keys and values
+        of a sequence serves all its proposed tokens. A token's share of a step is 1/E.
         """
         made = sum(acceptance**i for i in range(tokens + 1))
         check = 1.0 + overhead * tokens
         return Lane(
             (self.alpha + tokens * alpha) / made,
             (self.beta * check + tokens * beta) / made,
-            self.gamma * check / made,
+            self.gamma / made,
             self.delta,
         )
 

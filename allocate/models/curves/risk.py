@@ -27,13 +27,22 @@ class ResidualRisk:
     @property
     def verifiable(self) -> bool:
         """Whether tokens can lower it."""
-        return self.use is not None and self.rate > 0 and np.isfinite(self.tokens)
+        acts = np.greater(self.rate, 0) & np.isfinite(self.tokens)  # arrays when stacked
+        return self.use is not None and bool(np.all(acts))
 
     def value(self, tokens: Array) -> Array:
         """Wrong actions per request for ``tokens`` [..., J]."""
         if not self.verifiable:
             return self.rate + 0.0 * tokens[..., 0]
-        return self.rate * namespace(tokens).exp(-tokens[..., self.use or 0] / self.tokens)
+        return self.remaining(tokens[..., self.use or 0])
+
+    def remaining(self, verifying: Array) -> Array:
+        """Wrong actions that remain after so many verifying tokens."""
+        return self.rate * namespace(verifying).exp(-verifying / self.tokens)
+
+    def relief(self, verifying: Array) -> Array:
+        """−de/dt = e/tokens: wrong actions that one more verifying token averts."""
+        return self.remaining(verifying) / self.tokens
 
     def cone(self, requests: Any, tokens: list[Any], wrong: Any) -> list:
         """CVXPY constraints for wrong ≥ requests · rate · exp(−tokens/(τ·requests))."""

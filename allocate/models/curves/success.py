@@ -5,9 +5,10 @@ paper's (8); see ``effort.py``), dimensionless. A class may change a model's cur
 ways, both kept outside the curve: a factor on q and a difficulty that divides Y.
 
 Faces. *Value*: ``value``, ``slope`` (NumPy or JAX). *Cone*: ``cone`` bounds a flow of
-successes by the perspective x·q(Y/x). *Best response*: ``request.py`` needs from a curve
-only its marginal revenue in logarithms, ``log_revenue`` = log(Y q'(Y)) with its
-derivative in log Y, and the efforts at which the slope jumps, ``kinks``.
+successes by the perspective x·q(Y/x). *Best response*: ``response.py`` needs from a curve
+only ``balance``, where what effort earns meets what earnings buy; its marginal revenue in
+logarithms, ``log_revenue`` = log(Y q'(Y)) with its derivative in log Y; and the efforts at
+which the slope jumps, ``kinks``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from allocate.models.curves.namespace import namespace
+from allocate.models.curves.roots import wright_omega
 
 Array = Any
 _TINY = 1e-300
+_REST = 1e-15  # least 1 − growth: constant returns are all or nothing
 
 
 class SuccessCurve(Protocol):
@@ -29,6 +32,11 @@ class SuccessCurve(Protocol):
     @property
     def kinks(self) -> tuple[float, ...]:
         """Efforts at which the slope jumps down; empty for a smooth curve."""
+        ...
+
+    @property
+    def flat(self) -> bool:
+        """Whether no effort brings anything."""
         ...
 
     def value(self, effort: Array) -> Array:
@@ -43,6 +51,14 @@ class SuccessCurve(Protocol):
         """log(Y q'(Y)) and its derivative in log Y, on one segment of a kinked curve."""
         ...
 
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """ℓ with ℓ = log_value + log_revenue(z), z = level + growth·ℓ, 0 ≤ growth ≤ 1.
+
+        The money that one more per cent of effort brings, in logarithms, where z is the
+        effort that a request buys at ℓ. At a kink any ℓ between the two slopes will do.
+        """
+        ...
+
     def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """CVXPY constraints for successes ≤ requests · q(effort / requests)."""
         ...
@@ -55,6 +71,11 @@ class Constant:
     level: float
     kinks: tuple[float, ...] = ()
 
+    @property
+    def flat(self) -> bool:
+        """See ``SuccessCurve``."""
+        return True
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         return self.level + 0.0 * effort
@@ -66,6 +87,10 @@ class Constant:
     def log_revenue(self, log_effort: Array, segment: int | None = None) -> tuple[Array, Array]:
         """See ``SuccessCurve``: no revenue, so no tokens are bought for success."""
         return -np.inf + 0.0 * log_effort, 0.0 * log_effort
+
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """See ``SuccessCurve``: never any revenue."""
+        return -np.inf + 0.0 * (log_value + level + growth)
 
     def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """Q ≤ level · x."""
@@ -80,6 +105,11 @@ class Saturating:
     scale: float = 1.0
     kinks: tuple[float, ...] = ()
 
+    @property
+    def flat(self) -> bool:
+        """See ``SuccessCurve``."""
+        return bool(np.all(np.less_equal(self.ceiling, 0)))
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         return -self.ceiling * namespace(effort).expm1(-effort / self.scale)
@@ -92,6 +122,17 @@ class Saturating:
         """log(ceiling·y·e^{−y}) with y = Y/scale; derivative 1 − y."""
         y = namespace(log_effort).exp(log_effort) / self.scale
         return np.log(self.ceiling / self.scale) + log_effort - y, 1.0 - y
+
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """See ``SuccessCurve``: with y = Y/scale, (1 − growth)·log y + growth·y = c."""
+        xp = namespace(log_value, level, growth)
+        top = log_value + np.log(self.ceiling)
+        growth = xp.clip(growth, 1e-18, 1.0)
+        rest = xp.maximum(1.0 - growth, _REST)
+        log_ratio = xp.log(rest / growth)
+        c = level - np.log(self.scale) + growth * top
+        omega, log_omega = wright_omega(c / rest - log_ratio)
+        return top + (log_omega + log_ratio) - omega * (rest / growth)
 
     def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """Q ≤ ceiling·(x − z) with z ≥ x·exp(−Y/(scale·x))."""
@@ -113,6 +154,11 @@ class PowerLaw:
     exponent: float
     kinks: tuple[float, ...] = ()
 
+    @property
+    def flat(self) -> bool:
+        """See ``SuccessCurve``."""
+        return bool(np.all(np.less_equal(self.coefficient, 0)))
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         xp = namespace(effort)
@@ -127,6 +173,11 @@ class PowerLaw:
         """log(coefficient·exponent·Y^{−exponent}); derivative −exponent."""
         level = np.log(self.coefficient * self.exponent)
         return level - self.exponent * log_effort, -self.exponent + 0.0 * log_effort
+
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """See ``SuccessCurve``: a line."""
+        top = log_value + np.log(self.coefficient * self.exponent)
+        return (top - self.exponent * level) / (1.0 + self.exponent * growth)
 
     def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """Q ≤ ceiling·x − coefficient·z with z^{1/(1+b)} · Y^{b/(1+b)} ≥ x."""
@@ -147,6 +198,11 @@ class Linear:
     scale: float = 1.0
     kinks: tuple[float, ...] = ()
 
+    @property
+    def flat(self) -> bool:
+        """See ``SuccessCurve``."""
+        return bool(np.all(np.less_equal(self.scale, 0)))
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         return self.scale * effort
@@ -158,6 +214,11 @@ class Linear:
     def log_revenue(self, log_effort: Array, segment: int | None = None) -> tuple[Array, Array]:
         """log(scale·Y); derivative 1."""
         return np.log(self.scale) + log_effort, 1.0 + 0.0 * log_effort
+
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """See ``SuccessCurve``: a line."""
+        rest = namespace(growth).maximum(1.0 - growth, _REST)
+        return (log_value + np.log(self.scale) + level) / rest
 
     def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """Q ≤ scale · Y."""
@@ -202,6 +263,11 @@ class Table:
         """Slope of each segment, decreasing."""
         return np.diff(np.array((0.0, *self.scores))) / np.diff(np.array((0.0, *self.efforts)))
 
+    @property
+    def flat(self) -> bool:
+        """See ``SuccessCurve``."""
+        return self.scores[-1] <= 0
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         return namespace(effort).interp(
@@ -221,6 +287,18 @@ class Table:
         slope = self.slopes[segment] if segment < len(self.efforts) else 0.0
         level = np.log(slope) if slope > 0 else -np.inf
         return level + log_effort, 1.0 + 0.0 * log_effort
+
+    def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
+        """See ``SuccessCurve``: along each line, or at the kink at its end."""
+        xp = namespace(log_value, level, growth)
+        rest = xp.maximum(1.0 - growth, _REST)
+        growth = xp.maximum(growth, _TINY)
+        best = -np.inf
+        for kink, slope in zip(self.efforts, self.slopes, strict=True):
+            if slope > 0:
+                inside = (log_value + np.log(slope) + level) / rest
+                best = xp.maximum(best, xp.minimum(inside, (np.log(kink) - level) / growth))
+        return best
 
     def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """Q ≤ q_i·x + slope_i·(Y − Y_i·x) for every segment, and Q ≤ last score · x."""

@@ -147,3 +147,87 @@ def test_ratio_cost_cone_is_value():
         expected.append(float(cost.value(y, n)))
     faces.solve(cp.Minimize(cp.sum(cp.hstack(bounds))), constraints, 1e-8)
     np.testing.assert_allclose([b.value for b in bounds], expected, rtol=1e-7, atol=1e-6)
+
+
+# --- the faces that a method asks for ----------------------------------------------------------
+
+COSTS = [SquareCost(1.7), RatioCost(1.7)]
+UNITS = {SquareCost: np.array([0.9]), RatioCost: np.array([0.9, -0.31])}
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_best_levels_earn_the_most(cost):
+    unit = UNITS[type(cost)] * (1.0 if isinstance(cost, SquareCost) else np.array([2.0, 1.0]))
+    upper = np.array([3.0, 8.0])[: len(unit)]
+    best = cost.best(unit, upper)
+    grid = np.stack(np.meshgrid(*(np.linspace(0, u, 201) for u in upper), indexing="ij"), -1)
+    levels = grid.reshape(-1, len(unit))
+    earned = levels @ unit - cost.value(*levels.T)
+    profit = unit @ best - float(cost.value(*best))
+    assert np.all(best <= upper)
+    assert profit >= earned.max() - 1e-12
+    assert profit <= earned.max() + 0.02
+
+
+def test_the_tangent_of_a_square_cost_is_the_derivative_of_its_profit():
+    cost, upper = SquareCost(1.7), np.array([5.0])
+
+    def profit(u):
+        best = cost.best(np.array([u]), upper)
+        return u * best[0] - cost.value(best[0])
+
+    for u, curvature in ((0.9, 1 / 1.7), (-0.5, 0.0), (20.0, 0.0)):
+        t = cost.tangent(np.array([u]), upper, 0.0)
+        assert t.cut is None
+        assert t.gradient[0] == pytest.approx((profit(u + 1e-6) - profit(u - 1e-6)) / 2e-6)
+        assert t.hessian[0, 0] == pytest.approx(curvature)
+        assert cost.excess(np.array([u])) == -np.inf
+
+
+@given(positive(0.1, 10.0), positive(0.01, 10.0), st.floats(-3, 3), positive(0.1, 10.0))
+def test_the_cut_of_a_ratio_cost_says_where_its_profit_ends(weight, n_price, more, amount):
+    cost = RatioCost(weight)
+    edge = float(np.sqrt(2 * weight * n_price))
+    unit, upper = np.array([edge + more, -n_price]), np.array([1e3, np.inf])
+    t = cost.tangent(unit, upper, amount)
+    assert t.cut is not None
+    assert t.cut.value == pytest.approx(cost.excess(unit), abs=1e-12)
+    assert (unit @ cost.best(unit, upper) - cost.value(*cost.best(unit, upper)) > 0) == (more > 0)
+    h = 1e-5 * n_price
+    up, down = unit + np.array([0, h]), unit - np.array([0, h])
+    assert t.cut.slope[0] == 1.0
+    assert t.cut.slope[1] == pytest.approx((cost.excess(up) - cost.excess(down)) / (2 * h))
+    # −excess is concave in the price of n: its curvature, ``amount`` times
+    bend = (cost.excess(up) - 2 * cost.excess(unit) + cost.excess(down)) / h**2
+    assert t.hessian[1, 1] == pytest.approx(amount * bend, rel=1e-2, abs=1e-6 * amount / h)
+    assert t.cut.mix == pytest.approx([1.0, cost.ray(n_price)[0]])
+    floored = cost.tangent(np.array([1.0, 0.0]), upper, amount, floor=n_price).cut
+    assert floored is not None
+    assert floored.size == pytest.approx(edge)
+    with pytest.raises(ValueError, match="floor"):
+        cost.tangent(np.array([1.0, 0.0]), upper, amount)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_planes_support_the_cost_and_rays_mix_above_it(cost):
+    random = faces.rng(21)
+    n = len(UNITS[type(cost)])
+    for at in random.uniform(0.1, 5.0, (20, n)):
+        gradient, constant = cost.plane(at)
+        assert gradient @ at - constant == pytest.approx(float(cost.value(*at)))
+        others = random.uniform(0.01, 9.0, (50, n))
+        assert np.all(cost.value(*others.T) >= others @ gradient - constant - 1e-12)
+    for near in (None, 0.7):
+        rays = cost.rays(UNITS[type(cost)], near)
+        assert bool(rays) == isinstance(cost, RatioCost)
+        for ray in rays:
+            assert ray.levels[0] == 1.0
+            assert ray.cost == pytest.approx(float(cost.value(*ray.levels)))
+        if rays and near is not None:
+            assert any(ray.levels[1] == pytest.approx(near) for ray in rays)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_a_scaled_cost_is_the_cost_times_a_factor(cost):
+    at = np.array([1.3, 0.6])[: len(UNITS[type(cost)])]
+    assert cost.scaled(3.0).value(*at) == pytest.approx(3.0 * cost.value(*at))
