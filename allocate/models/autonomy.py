@@ -17,6 +17,7 @@ from allocate.models.curves import (
     SuccessCurve,
     Table,
     TailRisk,
+    of_multiple,
 )
 from allocate.models.program import Resource
 
@@ -41,8 +42,8 @@ def success_curve(model: cfg.Model, total_exponent: float) -> SuccessCurve:
         case cfg.CobbDouglas():
             return Linear(s.scale)
         case _:
-            # a table's first number is a multiple of the reference bundle: effort c^Σα
-            efforts = [c**total_exponent for c, _ in s.points]
+            # a table's first number is a multiple of the reference bundle
+            efforts = [of_multiple(c, total_exponent) for c, _ in s.points]
             return Table.hull(efforts, [q for _, q in s.points])
 
 
@@ -63,7 +64,7 @@ def request_curve(config: cfg.Config, model: cfg.Model) -> RequestCurve:
     """Success, effort, residual risk and caps of requests that a model answers."""
     uses = config.token_uses
     curve = success_curve(model, sum(exponents(config)))
-    alphas = exponents(config) if not isinstance(curve, Constant) else (0.0,) * len(uses)
+    alphas = exponents(config) if not curve.flat else (0.0,) * len(uses)
     references = tuple(
         model.reference_tokens.get(name, u.reference_tokens) for name, u in uses.items()
     )

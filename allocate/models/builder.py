@@ -2,7 +2,7 @@
 
 A layer never sees another. It registers rows, resources and activities, names the slots
 that its choices occupy, and returns *uses*: so much of a slot per unit of a quantity and
-of a feature of the request. ``stack.py`` joins the uses of a router's model, an autonomy
+of a feature of the request. ``choices.py`` joins the uses of a router's model, an autonomy
 level and a serving way into one arm; the rows' duals do the rest.
 """
 
@@ -53,7 +53,6 @@ class Builder:
     resources: list[Resource] = field(default_factory=list)
     slots: dict[str, tuple[Slot, SlotRows]] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
     def row(self, name: str, unit: str, capacity: float = 0.0) -> int:
         """Register a row; returns its number."""

@@ -25,6 +25,8 @@ from allocate.models.config import (
     Training,
     TrainingInput,
 )
+from allocate.models.curves import of_multiple
+from allocate.models.lanes import floor_ms
 from allocate.models.references import (
     Problems,
     assets,
@@ -118,7 +120,7 @@ def _effort(config: Config) -> Problems:
             hint = "give at least one of `token_uses` an `exponent`, or use `quality`"
             yield Problem("CFG023", message, hint=hint, path=at)
         elif isinstance(model.success, Table) and not model.success.hull:
-            efforts = [multiple**total for multiple, _ in model.success.points]
+            efforts = [of_multiple(multiple, total) for multiple, _ in model.success.points]
             scores = [score for _, score in model.success.points]
             hint = "correct the point, or set `hull: true` to take the concave hull"
             yield from _concave((*at, "points"), efforts, scores, "effort", hint)
@@ -253,10 +255,14 @@ def _deployments(config: Config) -> Problems:
 
 def _tiers(name: str, item: Deployment) -> Problems:
     at = ("deployments", name)
+    floor = floor_ms(name, item)
     for index, tier in enumerate(item.tpot_ms or ()):
-        if tier <= item.alpha_ms and item.draft is None:
+        if tier <= floor:
             message = f"`{name}` cannot run at {tier:g} ms a token: `alpha_ms` is {item.alpha_ms:g}"
             hint = "an empty batch takes `alpha_ms`; speed tiers must be above it"
+            if item.draft is not None:
+                message += f", and with its draft an empty batch takes {floor:.4g} ms a token"
+                hint = "speed tiers must be above the faster of the two"
             yield Problem("CFG027", message, hint=hint, path=(*at, "tpot_ms", index))
     if item.utilisations is not None and item.stage != "prefill":
         message = f"`{name}` has `utilisations` but is not a prefill deployment"
@@ -320,9 +326,10 @@ def _correlation(config: Config) -> Problems:
         return
     training, at = config.training, ("training", "correlation")
     names = list(training.assets)
-    strangers = list(unknown_keys(at, training.correlation, names))
+    section = "training.assets"
+    strangers = list(unknown_keys(at, training.correlation, names, section))
     for name, row in training.correlation.items():
-        strangers += unknown_keys((*at, name), row, names)
+        strangers += unknown_keys((*at, name), row, names, section)
     yield from strangers
     if strangers:
         return

@@ -78,7 +78,8 @@ class RequestClass(Section):
     )
     context_tokens: Annotated[float, Quantity("token", ge=0)] | None = Field(
         default=None,
-        description="mean context while decoding; default prompt + prefix/calls + output/2",
+        description="mean context while decoding; default prompt + prefix/calls + output/2 "
+        "+ the shared prefix of its group",
     )
     calls: Annotated[float, Quantity("1", gt=0)] = Field(
         default=1.0, description="model calls in one request; each waits for a first token"
@@ -513,7 +514,12 @@ class TrainingInput(Section):
     )
     deployment: str | None = Field(
         default=None,
-        description="decoded on this deployment, beside production, at its slowest tier",
+        description="decoded on this deployment, beside production, at any of its speeds",
+    )
+    context_tokens: Annotated[float, Quantity("token", ge=0)] | None = Field(
+        default=None,
+        description="with deployment: mean context while decoding; default that of the requests "
+        "that may use the model",
     )
     gpu: str | None = Field(default=None, description="or made on these GPUs (updates)")
     tokens_per_gpu_s: Annotated[float, Quantity("token/s", gt=0)] | None = Field(
@@ -607,6 +613,25 @@ class Training(Section):
     )
 
 
+# --- diagnosis ----------------------------------------------------------------------------
+
+
+class Accepted(Section):
+    """Findings of `allocate diagnose` that are known and wanted as they are."""
+
+    code: str = Field(pattern="^AL[0-9]{0,3}$", description="a rule, or how its code begins: AL2")
+    reason: str = Field(min_length=1, description="why; it is shown with the finding")
+    classes: list[str] | None = Field(default=None, description="only these; default all")
+    models: list[str] | None = Field(default=None, description="only these; default all")
+    assets: list[str] | None = Field(default=None, description="only these; default all")
+
+
+class Diagnose(Section):
+    """What `allocate diagnose` does not complain about."""
+
+    accept: list[Accepted] = Field(default_factory=list, max_length=1000)
+
+
 # --- the whole ----------------------------------------------------------------------------
 
 
@@ -614,6 +639,12 @@ class Config(Section):
     """A config file."""
 
     version: Literal[1]
+    include: list[str] = Field(
+        default_factory=list,
+        max_length=50,
+        description="files with pieces of this config, such as those of `allocate calibrate`; "
+        "what stands here goes before them",
+    )
     name: str = ""
     description: str = ""
     demand: Demand = Field(default_factory=Demand)
@@ -634,6 +665,7 @@ class Config(Section):
     classes: Named[RequestClass] = Field(default_factory=dict)
     class_table: ClassTable | None = None
     training: Training | None = None
+    diagnose: Diagnose = Field(default_factory=Diagnose)
     scenarios: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="name → {dotted path: value}"
     )

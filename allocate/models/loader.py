@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,12 @@ from allocate.models import messages, paths
 from allocate.models.checks import check, check_table
 from allocate.models.classes import Classes
 from allocate.models.config import Config
+from allocate.models.include import Included, read_included
 from allocate.models.paths import KeyPath, PathError
 from allocate.models.salvage import judged, salvage
-from allocate.models.source import Source, Spot, parse, read_bytes, read_source
+from allocate.models.source import MAX_BYTES, Source, Spot, parse, read_bytes, read_source
 
+STDIN = "-"
 AT_KEY = {"CFG004", "CFG005", "CFG010", "CFG012"}  # codes that speak of a key
 
 
@@ -44,6 +47,15 @@ class Loaded:
     """Paths in the config are relative to this directory."""
     warnings: tuple[Problem, ...]
 
+    @property
+    def files(self) -> list[Path]:
+        """Every file that was read: the config, what it includes, and its class table."""
+        beside = [*self.config.include]
+        if self.config.class_table is not None:
+            beside.append(self.config.class_table.path)
+        read = [] if self.path is None or str(self.path) == STDIN else [self.path]
+        return [*read, *(self.base_dir / name for name in beside)]
+
 
 @dataclass
 class _Draft:
@@ -51,8 +63,8 @@ class _Draft:
 
     source: Source
     data: dict[str, Any]
-    origins: dict[KeyPath, str | Spot] = field(default_factory=dict)
-    """Values that an override or a scenario set: what to point at instead of the file."""
+    origins: dict[KeyPath, str | Spot | Included] = field(default_factory=dict)
+    """Values that the file itself did not set: what to point at instead."""
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, problem: Problem) -> Problem:
@@ -63,11 +75,14 @@ class _Draft:
         if not self.source.file:
             message = f"{paths.dotted(path)}: {problem.message}" if path else problem.message
             return dataclasses.replace(problem, message=message)
-        origin: str | Spot | None = None
+        origin: str | Spot | Included | None = None
+        length = 0
         for length in range(len(path), 0, -1):
             origin = self.origins.get(path[:length])
             if origin is not None:
                 break
+        if isinstance(origin, Included):
+            return origin.place(problem, path[length:], problem.code in AT_KEY)
         if isinstance(origin, str):
             return dataclasses.replace(problem, file=origin)
         found, spot = ((), origin) if origin else self.source.find(path)
@@ -98,7 +113,7 @@ def load(path: str | Path, overrides: Sequence[str] = (), scenarios: Sequence[st
     """Read and check a config file.
 
     Args:
-        path: the YAML file.
+        path: the YAML file; ``-`` reads standard input, relative to the working directory.
         overrides: texts such as ``models.cheap.quality=0.8``, applied last and in order.
         scenarios: names under ``scenarios`` of the file, applied in order before them.
 
@@ -106,8 +121,11 @@ def load(path: str | Path, overrides: Sequence[str] = (), scenarios: Sequence[st
         ConfigError: with every problem that was found.
     """
     path = Path(path)
-    raw = read_bytes(path, str(path))
-    source = read_source(raw, str(path))
+    if str(path) == STDIN:
+        raw, name = sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"
+    else:
+        raw, name = read_bytes(path, str(path)), str(path)
+    source = read_source(raw, name)
     digest = hashlib.sha256(raw)
     return _build(source, path, path.parent, digest, overrides, scenarios)
 
@@ -134,6 +152,10 @@ def _build(
     scenarios: Sequence[str],
 ) -> Loaded:
     draft = _Draft(source, source.data, problems=list(source.problems))
+    for given, raw, problems in read_included(draft.data, base_dir):
+        draft.origins = {**given, **draft.origins}
+        draft.problems += problems
+        digest.update(raw)
     _apply_scenarios(draft, scenarios)
     _apply_overrides(draft, overrides)
     digest.update(repr([list(scenarios), list(overrides)]).encode())
@@ -171,6 +193,9 @@ def _apply_scenarios(draft: _Draft, names: Sequence[str]) -> None:
             message = f"there is no scenario `{name}`"
             origin = f"--scenario {name}"
             hint = paths.nearest(name, known)
+            if not known:
+                message = f"this config has no scenarios, so none called `{name}`"
+                hint = f"add `scenarios: {{{name}: {{dotted.path: value}}}}`"
             draft.problems.append(Problem("CFG014", message, origin, hint=hint))
             continue
         for path, value in settings.items():

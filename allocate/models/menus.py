@@ -1,91 +1,133 @@
-"""Menus: which arms are open to which classes."""
+"""Menus: which arms are open to which classes.
+
+Every restriction is a table, [its cases, arms], and a case for every class; a menu is one
+combination of cases, and its arms are those that every table leaves open.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from allocate.models.builder import Use
+from allocate.models.choices import Choice
 from allocate.models.classes import Classes
 from allocate.models.config import Config
-from allocate.models.curves import RequestCurve
+from allocate.models.keys import distinct
+from allocate.models.serving import Way
+
+_HAIR = 1.0 + 1e-12  # of a hard limit: its own rounding is no reason to close an arm
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One arm before it is numbered. ``first_token`` is seconds a call, or a serving way."""
+class _Restriction(NamedTuple):
+    """[C, A] arms open in each case, and [K] the case of every class, from -1 (the last)."""
 
-    model: str | None
-    level: str
-    technology: int
-    curve: RequestCurve
-    labels: dict
-    uses: tuple[Use, ...]
-    tpot: float
-    first_token: Any
+    opened: np.ndarray
+    case: np.ndarray
 
 
 def menu_of(
-    config: Config, classes: Classes, choices: Sequence[Choice]
+    config: Config,
+    classes: Classes,
+    choices: Sequence[Choice],
+    features: Mapping[str, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """([M, A] open arms of every distinct menu, [classes] → menu)."""
     c = classes
+    models = [_only(labels, [x.model for x in choices]) for labels in c.models.labels]
+    levels = [_only(labels, [x.level for x in choices]) for labels in c.autonomy.labels]
+    actions = [
+        np.array([_allows(config, x.level, action) for x in choices]) for action in c.action.labels
+    ]
+    plain = np.array([not x.labels.get("retention_s") for x in choices], bool)
+    alone = np.array([not x.labels.get("shared_prefix") for x in choices], bool)
+    every = np.ones(len(choices), bool)
     prefix = (c.prefix_tokens > 0) & (c.reuse.codes >= 0)
-    hard, hard_id = _hard_limits(config, c, choices)
-    keys = np.stack(
-        [c.models.codes, c.autonomy.codes, c.action.codes, prefix, c.sharing.codes >= 0, hard_id], 1
-    )
-    unique, menu = np.unique(keys, axis=0, return_inverse=True)
-    menus = np.zeros((len(unique), len(choices)), bool)
-    for i, (models, levels, action, has_prefix, has_shared, h) in enumerate(unique):
-        allowed_models = None if models < 0 else set(c.models.labels[models])
-        allowed_levels = None if levels < 0 else set(c.autonomy.labels[levels])
-        for a, x in enumerate(choices):
-            level = config.autonomy[x.level]
-            menus[i, a] = (
-                (x.model is None or allowed_models is None or x.model in allowed_models)
-                and (allowed_levels is None or x.level in allowed_levels)
-                and (level.actions is None or c.action.labels[action] in level.actions)
-                and (has_prefix or not x.labels.get("retention_s"))
-                and (has_shared or not x.labels.get("shared_prefix"))
-                and hard[h, a]
-            )
-    return menus, menu.ravel()
+    restrictions = [
+        _Restriction(np.array([*models, every]), c.models.codes),
+        _Restriction(np.array([*levels, every]), c.autonomy.codes),
+        _Restriction(np.array([*actions, every]), c.action.codes),
+        _Restriction(np.array([plain, every]), prefix.astype(np.int8)),
+        _Restriction(np.array([alone, every]), (c.sharing.codes >= 0).astype(np.int8)),
+        *_hard_limits(c, choices, features),
+    ]
+    first, menu = distinct([r.case for r in restrictions])
+    menus = np.logical_and.reduce([r.opened[r.case[first]] for r in restrictions])
+    return menus, menu
+
+
+def _only(allowed: Sequence[str], names: Sequence[str | None]) -> np.ndarray:
+    """[A] arms of the names that a class allows; a human (no name) is always allowed."""
+    return np.array([n is None or n in allowed for n in names], bool)
+
+
+def _allows(config: Config, level: str, action: str) -> bool:
+    actions = config.autonomy[level].actions
+    return actions is None or action in actions
+
+
+# --- hard limits --------------------------------------------------------------------------
 
 
 def _hard_limits(
-    config: Config, c: Classes, choices: Sequence[Choice]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Arms fast enough for each class, as distinct rows: ([H, A], [classes] → row)."""
-    limited = ~(np.isnan(c.max_tpot_ms) & np.isnan(c.max_ttft_s))
-    ids = np.zeros(len(c), np.int64)
-    if not limited.any():
-        return np.ones((1, len(choices)), bool), ids
-    at = np.flatnonzero(limited)
-    tpot = np.array([1e3 * x.tpot for x in choices])
-    fast = tpot <= np.where(np.isnan(c.max_tpot_ms), np.inf, c.max_tpot_ms)[at, None] * (1 + 1e-12)
-    most = np.where(np.isnan(c.max_ttft_s), np.inf, c.max_ttft_s)[at]
+    c: Classes, choices: Sequence[Choice], features: Mapping[str, np.ndarray]
+) -> list[_Restriction]:
+    """Arms fast enough for each class: time per token, and time to the first token."""
+    out: list[_Restriction] = []
+    if not np.all(np.isnan(c.max_tpot_ms)):
+        limit = np.where(np.isnan(c.max_tpot_ms), np.inf, c.max_tpot_ms)
+        out.append(_at_most(np.array([1e3 * x.tpot for x in choices]), limit))
+    if not np.all(np.isnan(c.max_ttft_s)):
+        limit = np.where(np.isnan(c.max_ttft_s), np.inf, c.max_ttft_s)
+        out += _first_token_limits(c, choices, limit, features)
+    return out
+
+
+def _at_most(speed: np.ndarray, limit: np.ndarray) -> _Restriction:
+    """Arms whose speed [A] is within a limit [K]: as many cases as there are speeds, and one."""
+    known, rank = np.unique(speed, return_inverse=True)
+    case = np.searchsorted(known, limit * _HAIR, side="right")
+    return _Restriction(rank.ravel()[None, :] < np.arange(len(known) + 1)[:, None], case)
+
+
+def _first_token_limits(
+    c: Classes, choices: Sequence[Choice], limit: np.ndarray, features: Mapping[str, np.ndarray]
+) -> list[_Restriction]:
+    """Arms whose first token comes within a limit [K], in s.
+
+    On arms with the same cache and the same transfer, the wait for a class's first token
+    is its uncached prompt times the arm's seconds per token, after the transfer: a bound
+    on those seconds.
+    """
+    kinds: dict[tuple, list[int]] = {}
     for a, x in enumerate(choices):
-        fast[:, a] &= _first_token(config, c, at, x.first_token) <= most * (1 + 1e-12)
-    rows, inverse = np.unique(np.packbits(fast, axis=1), axis=0, return_inverse=True)
-    ids[at] = inverse.ravel() + 1
-    table = np.unpackbits(rows, axis=1, count=len(choices)).astype(bool)
-    return np.vstack([np.ones((1, len(choices)), bool), table]), ids
+        way = x.first_token
+        same: tuple = ()
+        if isinstance(way, Way):
+            same = (way.labels["retention_s"], way.labels["shared_prefix"], way.transfer_per_token)
+        kinds.setdefault(same, []).append(a)
+    out = []
+    for arms in kinds.values():
+        first = [choices[a].first_token for a in arms]
+        speed = np.array([w.ttft_per_token if isinstance(w, Way) else w for w in first])
+        like = first[0]
+        most = _seconds_per_token(c, like, limit, features) if isinstance(like, Way) else limit
+        some = _at_most(speed, most)
+        opened = np.ones((len(some.opened), len(choices)), bool)
+        opened[:, arms] = some.opened
+        out.append(_Restriction(opened, some.case))
+    return out
 
 
-def _first_token(config: Config, c: Classes, at: np.ndarray, way: Any) -> np.ndarray | float:
-    """Seconds to the first token of one call."""
-    if isinstance(way, float):
-        return way
-    missed = c.prompt_tokens[at] + c.prefix_tokens[at]
-    for code, profile in enumerate(c.reuse.labels):
-        hit = way.profile_hits.get(profile, 0.0) if way.cached > 0 else 0.0
-        missed = missed - np.where(c.reuse.codes[at] == code, hit * c.prefix_tokens[at], 0.0)
-    for code, group in enumerate(c.sharing.labels):
-        section = config.caching.sharing[group]
-        found = section.hit if way.shared else 0.0
-        missed = missed + np.where(c.sharing.codes[at] == code, (1 - found) * section.tokens, 0.0)
-    return way.ttft_per_token * missed / c.calls[at]
+def _seconds_per_token(
+    c: Classes, way: Way, limit: np.ndarray, features: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """[K] most seconds of prefill per uncached token that keep a first-token limit."""
+    missed, moved = (
+        sum((share * features[f] for f, share in shares.items() if f in features), np.zeros(len(c)))
+        for shares in (way.uncached, way.prompt)
+    )
+    left = limit * c.calls * _HAIR - way.transfer_per_token * moved
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(missed > 0, left / missed, np.where(left >= 0, np.inf, -1.0))

@@ -46,6 +46,9 @@ def problem(error: ErrorDetails, data: dict[str, Any]) -> Problem:
         case "missing" if path and isinstance(path[-1], int):
             hint = "write it as `[x, y]`"
             return Problem("CFG007", "a point is two numbers", hint=hint, path=path[:-1])
+        case "missing" if path == ("version",):
+            hint = "add `version: 1`"
+            return Problem("CFG005", "`version` is missing", hint=hint, path=path)
         case "missing":
             parent = f" in `{path[-2]}`" if len(path) > 1 else ""
             described = about or _keys(node)
@@ -76,7 +79,8 @@ def problem(error: ErrorDetails, data: dict[str, Any]) -> Problem:
         limit = _number(context[bound])
         unit = f" {node.unit}" if node and node.unit else ""
         message = f"{name} must be {words} {limit}{unit}, not {_shown(error['input'])}"
-        return Problem("CFG008", message, hint=about, path=path)
+        hint = _as_share(error["input"], node) or about
+        return Problem("CFG008", message, hint=hint, path=path)
     wanted = _KINDS.get(kind, "something else")
     if node is not None and node.sections and not node.named:
         wanted = _KINDS["model_type"]
@@ -89,6 +93,16 @@ def problem(error: ErrorDetails, data: dict[str, Any]) -> Problem:
     elif kind == "list_type" and isinstance(error["input"], str | int | float):
         hint = f"write it as `[{error['input']}]`"
     return Problem("CFG007", f"{name} must be {wanted}, not {shown}", hint=hint, path=path)
+
+
+def _as_share(value: Any, node: Node | None) -> str | None:
+    """Guess that 70, where a share of one is asked for, was meant as a percentage."""
+    quantity = node.quantity if node else None
+    if quantity is None or quantity.unit != "1" or 1.0 not in (quantity.le, quantity.lt):
+        return None
+    if isinstance(value, int | float) and 1 < value <= 100:
+        return f'write {value / 100:g} or "{value:g} %"'
+    return None
 
 
 def _name(path: KeyPath) -> str:
@@ -127,8 +141,7 @@ def _keys(node: Node | None) -> str | None:
     if node is None:
         return None
     fields = list(node.fields() or Node(node.item).fields())
-    more = ", …" if len(fields) > 6 else ""
-    return f"its keys are {', '.join(fields[:6])}{more}" if fields else None
+    return f"its keys are {', '.join(fields)}" if fields else None
 
 
 def _unknown(path: KeyPath, data: dict[str, Any]) -> Problem:

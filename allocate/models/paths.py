@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import types
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,9 @@ from allocate.models.config import Config
 from allocate.models.units import Quantity
 
 KeyPath = tuple[str | int, ...]
+ONLY_CHANGES = "a path changes what is there and adds no item"
+DEPTH = 3  # of sections and items that a path's missing beginning may have
+MANY = 40  # words that are listed in full: the keys of any section
 
 
 class PathError(Exception):
@@ -30,16 +34,17 @@ def dotted(path: Iterable[str | int]) -> str:
     return ".".join(str(key) for key in path)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str | int, known: Iterable[str]) -> str:
     """Say which known word was probably meant, or which there are."""
     words = list(known)
-    match = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    match = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
     if match:
         return f"did you mean `{match[0]}`?"
     if not words:
-        return "nothing of this kind is described; add it"
-    listed = ", ".join(words[:8])
-    return f"there is {listed}{', …' if len(words) > 8 else ''}"
+        return "none is described; add it"
+    shown = words if len(words) <= MANY else words[:8]
+    more = f" and {len(words) - len(shown):,} more" if len(words) > len(shown) else ""
+    return f"there {'is' if len(words) == 1 else 'are'} {', '.join(shown)}{more}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,11 @@ class Node:
     def listed(self) -> bool:
         """Whether it is a list, whose items have places and no names."""
         return any(get_origin(kind) is list for kind in self.kinds)
+
+    @property
+    def inner(self) -> bool:
+        """Whether paths go on below it: a section, or items with names."""
+        return bool(self.sections) or self.named
 
     @property
     def default(self) -> Any:
@@ -196,7 +206,37 @@ def resolve(path: str, data: dict[str, Any], any_item: bool = False) -> KeyPath:
     Fields need not be written in the file; items must be, or be there by default. With
     ``any_item``, ``*`` stands for every item of a section.
     """
+    try:
+        return _followed(tuple(path.split(".")), data, any_item)
+    except PathError as error:
+        if within := _within(path, data):
+            raise PathError(str(error), f"did you mean `{within}`?") from None
+        raise
+
+
+def _within(path: str, data: dict[str, Any]) -> str | None:
+    """Find where a path that lacks its beginning would lead: ``h100.available`` to ``gpus.…``."""
     keys: KeyPath = tuple(path.split("."))
+    level: list[KeyPath] = [()]
+    for _ in range(DEPTH):
+        level = [(*start, key) for start in level for key in _steps(start, data)]
+        for start in level:
+            with contextlib.suppress(PathError):
+                return dotted(_followed((*start, *keys), data, False))
+    return None
+
+
+def _steps(start: KeyPath, data: dict[str, Any]) -> list[str]:
+    """List the sections and named items one step below a path."""
+    node, inside = at(start), value_at(data, start)
+    if node is None:
+        return []
+    if node.named:
+        return _names(inside)
+    return [key for key, info in node.fields(inside).items() if Node(info.annotation).inner]
+
+
+def _followed(keys: KeyPath, data: dict[str, Any], any_item: bool) -> KeyPath:
     node: Node = ROOT
     here: Any = data
     for depth, key in enumerate(keys):
@@ -211,7 +251,8 @@ def resolve(path: str, data: dict[str, Any], any_item: bool = False) -> KeyPath:
             raise PathError(f"there is no `{key}` {where}", nearest(key, node.fields(here)))
         names = _names(here)
         if node.named and key not in names and not (any_item and key == "*"):
-            raise PathError(f"there is no `{key}` {where}", nearest(key, names))
+            add = "" if names and nearest(key, names).startswith("did") else f"; {ONLY_CHANGES}"
+            raise PathError(f"there is no `{key}` {where}", nearest(key, names) + add)
         if node.listed and _index(here, key) is None:
             raise PathError(f"there is no `{key}` {where}", "items are counted from 0")
         node, here = child, value_at(here, (key,))

@@ -18,63 +18,88 @@ Problems = Iterator[Problem]
 
 def references(config: Config) -> Problems:
     """Names of models, tenants, GPUs and the like are described somewhere."""
-    caching = config.caching
+    caching, tenants, models = config.caching, config.tenants, config.models
     for name, item in config.classes.items():
         at = ("classes", name)
-        yield from _known(at, "tenant", item.tenant, config.tenants)
-        yield from _known(at, "reuse", item.reuse, caching.reuse)
-        yield from _known(at, "sharing", item.sharing, caching.sharing)
-        yield from _known(at, "models", item.models, config.models)
-        yield from _known(at, "autonomy", item.autonomy, config.autonomy)
-        yield from _known(at, "periods", item.periods, config.periods)
-        yield from unknown_keys((*at, "quality"), item.quality, config.models)
+        yield from _known(at, "tenant", item.tenant, tenants, "tenants")
+        yield from _known(at, "reuse", item.reuse, caching.reuse, "caching.reuse")
+        yield from _known(at, "sharing", item.sharing, caching.sharing, "caching.sharing")
+        yield from _known(at, "models", item.models, models, "models")
+        yield from _known(at, "autonomy", item.autonomy, config.autonomy, "autonomy")
+        yield from _known(at, "periods", item.periods, config.periods, "periods")
+        yield from unknown_keys((*at, "quality"), item.quality, models, "models")
     for name, item in config.deployments.items():
-        yield from _known(("deployments", name), "model", item.model, config.models)
-        yield from _known(("deployments", name), "gpu", item.gpu, config.gpus)
+        yield from _known(("deployments", name), "model", item.model, models, "models")
+        yield from _known(("deployments", name), "gpu", item.gpu, config.gpus, "gpus")
     for name, limit in config.limits.latency.items():
-        yield from _known(("limits", "latency", name), "tenants", limit.tenants, config.tenants)
+        yield from _known(
+            ("limits", "latency", name), "tenants", limit.tenants, config.tenants, "tenants"
+        )
     for name, limit in config.limits.shares.items():
-        yield from _known(("limits", "shares", name), "models", limit.models, config.models)
+        yield from _known(
+            ("limits", "shares", name), "models", limit.models, config.models, "models"
+        )
     if config.class_table is None:
         yield from limited_classes(config, config.classes)
     for name, model in config.models.items():
         at = ("models", name, "reference_tokens")
-        yield from unknown_keys(at, model.reference_tokens, config.token_uses)
+        yield from unknown_keys(at, model.reference_tokens, config.token_uses, "token_uses")
     for at, asset in assets(config):
-        yield from _known(at, "model", asset.model, config.models)
+        yield from _known(at, "model", asset.model, models, "models")
         for kind, made in inputs(asset):
-            yield from _known((*at, kind), "deployment", made.deployment, config.deployments)
-            yield from _known((*at, kind), "gpu", made.gpu, config.gpus)
+            yield from _known(
+                (*at, kind), "deployment", made.deployment, config.deployments, "deployments"
+            )
+            yield from _known((*at, kind), "gpu", made.gpu, config.gpus, "gpus")
 
 
 def limited_classes(config: Config, known: Collection[str]) -> Problems:
     """Limits name classes that there are."""
     for name, limit in config.limits.latency.items():
-        yield from _known(("limits", "latency", name), "classes", limit.classes, known)
+        yield from _known(("limits", "latency", name), "classes", limit.classes, known, "classes")
     for name, limit in config.limits.shares.items():
-        yield from _known(("limits", "shares", name), "classes", limit.classes, known)
+        yield from _known(("limits", "shares", name), "classes", limit.classes, known, "classes")
 
 
 def _known(
-    at: paths.KeyPath, key: str, value: str | Sequence[str] | None, known: Collection[str]
+    at: paths.KeyPath,
+    key: str,
+    value: str | Sequence[str] | None,
+    known: Collection[str],
+    section: str,
 ) -> Problems:
-    """Yield a problem for each name that refers to nothing."""
+    """Yield a problem for each name that ``section`` does not have."""
     if value is None:
         return
     one = isinstance(value, str)
     for index, name in enumerate([value] if one else value):
         if name not in known:
-            message = f"`{key}` refers to `{name}`, which is nothing"
             path = (*at, key) if one else (*at, key, index)
-            yield Problem("CFG020", message, hint=nearest(name, known), path=path)
+            yield _stranger(key, name, known, section, path)
 
 
-def unknown_keys(at: paths.KeyPath, keys: Iterable[str], known: Collection[str]) -> Problems:
-    """Yield a problem for each key that refers to nothing."""
+def unknown_keys(
+    at: paths.KeyPath, keys: Iterable[str], known: Collection[str], section: str
+) -> Problems:
+    """Yield a problem for each key that ``section`` does not have."""
     for name in keys:
         if name not in known:
-            message = f"`{at[-1]}` refers to `{name}`, which is nothing"
-            yield Problem("CFG020", message, hint=nearest(name, known), path=(*at, name))
+            yield _stranger(str(at[-1]), name, known, section, (*at, name))
+
+
+def _stranger(
+    key: str, name: str, known: Collection[str], section: str, path: paths.KeyPath
+) -> Problem:
+    """Say that a name leads to nothing, and what it could have been."""
+    if known:
+        message = f"`{key}` names `{name}`, which is not in the config's `{section}`"
+        return Problem("CFG020", message, hint=nearest(name, known), path=path)
+    message = f"`{key}` names `{name}`, but the config has no `{section}`"
+    *above, last = section.split(".")
+    inner = f"{last}: {{{name}: {{...}}}}"
+    for outer in reversed(above):
+        inner = f"{outer}: {{{inner}}}"
+    return Problem("CFG020", message, hint=f"add `{inner}`", path=path)
 
 
 def dotted_paths(config: Config, data: dict[str, Any]) -> Problems:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allocate.models.classes import Classes
-from allocate.models.config import Config, Deployment, RequestClass
+from allocate.models.config import Config, RequestClass
+from allocate.models.lanes import floor_ms
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def _too_slow(fastest: float) -> str:
 def servable(config: Config) -> Servable:
     """Collect what decides whether a class can be served."""
     deployed: dict[str, float] = {}
-    for item in config.deployments.values():
+    for name, item in config.deployments.items():
         if item.stage != "prefill":
-            fastest = min(item.tpot_ms) if item.tpot_ms else _floor_ms(item)
+            fastest = min(item.tpot_ms) if item.tpot_ms else floor_ms(name, item)
             deployed[item.model] = min(fastest, deployed.get(item.model, math.inf))
     fastest_ms: dict[str, float] = {}
     for name, model in config.models.items():
@@ -90,12 +91,3 @@ def servable(config: Config) -> Servable:
         },
         frozenset(name for name, level in levels if level.human_success is not None),
     )
-
-
-def _floor_ms(item: Deployment) -> float:
-    """Time per token of an empty batch, with the draft model if that is faster."""
-    draft = item.draft
-    if draft is None:
-        return item.alpha_ms
-    accepted = (1 - draft.acceptance ** (draft.tokens + 1)) / (1 - draft.acceptance)
-    return min(item.alpha_ms, (draft.tokens * draft.alpha_ms + item.alpha_ms) / accepted)

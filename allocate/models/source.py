@@ -80,9 +80,7 @@ def read_bytes(path: Path, file: str) -> bytes:
     """Read a whole file, or raise a ``ConfigError`` that says why it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(
-                [Problem("CFG003", f"the file is larger than {MAX_BYTES >> 20} MiB", file)]
-            )
+            raise ConfigError([_too_large(file)])
         return path.read_bytes()
     except FileNotFoundError:
         hint = "check the path, or write a first config with `allocate init`"
@@ -92,9 +90,15 @@ def read_bytes(path: Path, file: str) -> bytes:
         raise ConfigError([Problem("CFG001", f"cannot read the file: {reason}", file)]) from None
 
 
+def _too_large(file: str) -> Problem:
+    return Problem("CFG003", f"the file is larger than {MAX_BYTES >> 20} MiB", file)
+
+
 def read_source(raw: bytes, file: str) -> Source:
     """Read a config's bytes; what makes the whole file unusable is raised at once."""
     source = Source(file)
+    if len(raw) > MAX_BYTES:
+        raise ConfigError([_too_large(file)])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

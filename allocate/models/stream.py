@@ -107,7 +107,7 @@ class Stream:
         return np.array([a.technology for a in self.arms])
 
     @cached_property
-    def _addition_coefficients(self) -> np.ndarray:
+    def own_addition(self) -> np.ndarray:
         """[J+3, F, A]: use of the slot whose price members add to."""
         shape = (self.n_quantities, self.features.shape[1], len(self.arms))
         if self.addition_slot < 0:
@@ -171,7 +171,7 @@ class Stream:
             at = groups == g
             out[at] = np.einsum("kf,yfa->kya", self.features[k[at]], table[g][:, :, arms])
         if self.addition_slot >= 0:
-            own = self._addition_coefficients[:, :, arms]
+            own = self.own_addition[:, :, arms]
             out += self.addition[k, None, None] * np.einsum("kf,yfa->kya", self.features[k], own)
         return out
 
@@ -342,6 +342,26 @@ class Stream:
             menu=self.menu[:, arms],
             arms=tuple(self.arms[a] for a in arms),
             coefficients=self.coefficients[kept],
+        )
+
+    def part(self, members: np.ndarray, rate: np.ndarray | None = None) -> Stream:
+        """The stream with only some of its members, at their own rates or at others."""
+
+        def take(x: np.ndarray) -> np.ndarray:
+            return x[members] if len(x) else x
+
+        return replace(
+            self,
+            rate=self.rate[members] if rate is None else rate,
+            features=self.features[members],
+            group=self.group[members],
+            decline_cost=self.decline_cost[members],
+            addition=take(self.addition),
+            factor={i: f[members] for i, f in self.factor.items()},
+            difficulty=None if self.difficulty is None else self.difficulty[members],
+            origin=take(self.origin),
+            period=take(self.period),
+            stake=take(self.stake),
         )
 
     # --- use -------------------------------------------------------------------------------

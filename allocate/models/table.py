@@ -150,7 +150,7 @@ class _Reader:
             known = _known(self.config).get(name)
             for part in _parts(values[name]) if known is not None else ():
                 if known is not None and part not in known:
-                    message = f"`{name}` refers to `{part}`, which is nothing"
+                    message = f"`{name}` names `{part}`, which the config does not have"
                     self._config("CFG020", message, at, nearest(part, known))
         return values
 
@@ -269,7 +269,7 @@ class _Reader:
                     self._cells(
                         column,
                         rows,
-                        f"refers to `{part}`, which is nothing",
+                        f"names `{part}`, which the config does not have",
                         hint=nearest(part, known),
                     )
 

@@ -9,6 +9,7 @@ stack until it agrees with the answer's own routing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,25 +46,59 @@ def gain_curve(gain: cfg.Gain) -> Any:
             return ScalingLaw(gain.floor, gain.b, gain.c, gain.power, gain.samples)
 
 
+def contexts(
+    builder: Builder,
+    config: cfg.Config,
+    worth: Mapping[str, float],
+    of_model: Mapping[str, float],
+) -> dict[tuple[str, str], tuple[str, float]]:
+    """(asset, input) → (deployment, mean context) of the tokens that are decoded on lanes.
+
+    ``of_model``: mean context of the requests of each model, in tokens. Where an input does
+    not say its own, it is taken to be that, for rollouts are tasks like the model's own.
+    """
+    out = {}
+    for name, asset in _worthy(config, worth).items():
+        for kind in INPUTS:
+            spec: cfg.TrainingInput | None = getattr(asset, kind)
+            if spec is None or spec.deployment is None:
+                continue
+            place = config.deployments[spec.deployment]
+            context = spec.context_tokens
+            if place.gamma_ms_per_ktok == 0 and place.kv_memory_gb is None:
+                context = 0.0  # nothing there depends on it
+            elif context is None:
+                context = of_model[asset.model]
+                builder.assumed.append(
+                    f"training.assets.{name}.{kind}.context_tokens is not given: {context:.0f} "
+                    f"tokens, the mean of the classes that may use {asset.model}"
+                )
+            out[name, kind] = (spec.deployment, context)
+    return out
+
+
+def _worthy(config: cfg.Config, worth: Mapping[str, float]) -> dict[str, cfg.TrainingAsset]:
+    """Assets whose model some request uses; what nobody uses is worth nothing."""
+    if config.training is None:
+        return {}
+    return {n: a for n, a in config.training.assets.items() if worth.get(a.model, 0.0) > 0}
+
+
 def training_stream(
     builder: Builder,
     config: cfg.Config,
     gpus: Mapping[str, tuple[int, ...]],
-    token_rows: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
+    token_rows: Mapping[tuple[str, str], Sequence[int]],
     budget_row: int | None,
     worth: Mapping[str, float],
 ) -> Stream | None:
     """Register what training uses; returns one member per asset.
 
-    An asset of a model that no request uses is worth nothing and is left out; None if that
-    leaves nothing. ``token_rows``: for each deployment and period, rows used by a decoded
-    token an hour.
+    None if no asset is worth anything. ``token_rows``: for each (asset, input) that is
+    decoded on a deployment, the row of its tokens in every period.
     """
-    section = config.training
-    if section is None:
-        return None
-    assets = {n: a for n, a in section.assets.items() if worth.get(a.model, 0.0) > 0}
-    if not assets:
+    section, assets = config.training, _worthy(config, worth)
+    if section is None or not assets:
         return None
     gain_rows, technologies, input_rows = [], [], []
     for name, asset in assets.items():
@@ -76,20 +111,21 @@ def training_stream(
             row = builder.row(f"training {name} {kind} tokens", "token/h")
             rows.append(row)
             levels = asset.staleness if kind == "rollout" else []
-            _supply(builder, config, name, kind, spec, levels, row, gpus, token_rows, budget_row)
+            made = token_rows.get((name, kind))
+            _supply(builder, config, name, kind, spec, levels, row, gpus, made, budget_row)
         input_rows.append(rows)
         gain_rows.append(builder.row(f"training {name} gain", "success point"))
-        technologies.append(_technology(asset, section.depreciation_per_h))
-    _portfolio(builder, section, assets, gain_rows, worth)
+        technologies.append(_technology(asset, config))
+    _portfolio(builder, config, section, assets, gain_rows, worth)
     return _stream(assets, technologies, input_rows, gain_rows)
 
 
-def _technology(asset: cfg.TrainingAsset, depreciation: float) -> RequestCurve:
+def _technology(asset: cfg.TrainingAsset, config: cfg.Config) -> RequestCurve:
     exponents, references, caps = [], [], []
     for kind in INPUTS:
         spec: cfg.TrainingInput | None = getattr(asset, kind)
         exponents.append(spec.exponent if spec else 0.0)
-        reference = spec.reference_tokens * depreciation if spec else 1.0  # tokens per hour
+        reference = _reference(spec, config) if spec else 1.0
         references.append(reference)
         caps.append(MOST_TOKENS * reference if spec else 1.0)
     effort = Effort(tuple(exponents), tuple(references))
@@ -105,31 +141,21 @@ def _supply(
     levels: Sequence[cfg.StalenessLevel],
     row: int,
     gpus: Mapping[str, tuple[int, ...]],
-    token_rows: Mapping[str, Sequence[Sequence[tuple[int, float]]]],
+    decoded: Sequence[int] | None,
     budget_row: int | None,
 ) -> None:
-    """Activities that make one kind of training token, by staleness level and period."""
-    usd = spec.price_usd_per_mtok / 1e6
-    cap: list[int] = []
-    if spec.max_tokens_per_s is not None:
-        path = f"training.assets.{asset}.{kind}.max_tokens_per_s"
-        cap = [builder.row(path, "token/h", spec.max_tokens_per_s * HOUR)]
-        builder.resource(
-            Resource(
-                path,
-                f"{asset} {kind} supply",
-                "USD per h per token/s",
-                spec.max_tokens_per_s,
-                rows=((cap[0], HOUR),),
-                noun="token a second",
-            )
-        )
+    """Activities that make one kind of training token, by staleness level and period.
+
+    A token of a level costs κ times what a token costs, wherever it is made; the most that
+    can be made, ``max_tokens_per_s``, counts tokens.
+    """
+    cap = _supply_limit(builder, asset, kind, spec)
     for level in levels or [cfg.StalenessLevel(versions=0.0, efficiency=1.0)]:
         for t, period in enumerate(builder.period_names):
             uses = [(row, -level.efficiency), *((r, 1.0) for r in cap)]
-            pay = usd
-            if spec.deployment is not None:
-                uses += [(r, v * level.cost) for r, v in token_rows[spec.deployment][t]]
+            pay = level.cost * spec.price_usd_per_mtok / 1e6
+            if decoded is not None:
+                uses.append((decoded[t], level.cost))
             elif spec.gpu is not None:
                 per_gpu = level.cost / (spec.tokens_per_gpu_s * HOUR)  # type: ignore[operator]
                 uses.append((gpus[spec.gpu][t], per_gpu))
@@ -141,7 +167,7 @@ def _supply(
                 uses,
                 pay,
                 "training",
-                MOST_TOKENS * spec.reference_tokens,
+                MOST_TOKENS * _reference(spec, config) / level.efficiency,
                 layer="training",
                 asset=asset,
                 input=kind,
@@ -151,8 +177,34 @@ def _supply(
             )
 
 
+def _supply_limit(builder: Builder, asset: str, kind: str, spec: cfg.TrainingInput) -> list[int]:
+    """The row of ``max_tokens_per_s``, if there is one."""
+    if spec.max_tokens_per_s is None:
+        return []
+    path = f"training.assets.{asset}.{kind}.max_tokens_per_s"
+    row = builder.row(path, "token/h", spec.max_tokens_per_s * HOUR)
+    builder.resource(
+        Resource(
+            path,
+            f"{asset} {kind} supply",
+            "USD per h per token/s",
+            spec.max_tokens_per_s,
+            rows=((row, HOUR),),
+            noun="token a second",
+        )
+    )
+    return [row]
+
+
+def _reference(spec: cfg.TrainingInput, config: cfg.Config) -> float:
+    """Tokens an hour that keep an index of 1: those of a window, over the window."""
+    assert config.training is not None  # an input stands in no other section
+    return spec.reference_tokens * config.training.depreciation_per_h
+
+
 def _portfolio(
     builder: Builder,
+    config: cfg.Config,
     section: cfg.Training,
     chosen: Mapping[str, cfg.TrainingAsset],
     gain_rows: Sequence[int],
@@ -182,7 +234,7 @@ def _portfolio(
             y = builder.activity(
                 f"training {name} unverified gain", [(exposed, -1.0)], 0.0, "training", MOST_GAIN
             )
-            reference = asset.verifier.reference_tokens * section.depreciation_per_h
+            reference = _reference(asset.verifier, config)
             most = MOST_TOKENS * reference
             # the same verifier tokens serve the index and the variance: they are not used up
             made = builder.row(f"training {name} verifier observations", "token/h")
@@ -210,8 +262,6 @@ def _portfolio(
 
 def _observe(builder: Builder, asset: str, row: int) -> None:
     """Let every verifier token of an asset also supply an observation."""
-    from dataclasses import replace
-
     for i, a in enumerate(builder.activities):
         if a.labels.get("asset") == asset and a.labels.get("input") == "verifier":
             builder.activities[i] = replace(a, uses=(*a.uses, (row, -a.labels["efficiency"])))

@@ -52,7 +52,8 @@ percent = 0.01 = pct
 
 # Powers are left out on purpose: no field needs one, and "9**9**9" must not be evaluated.
 _NUMBER = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-_TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})\s*(?P<unit>[A-Za-zµ%$/* ]{{0,60}})")
+# "720 1/h" is 720/h: a rate of what the field counts.
+_TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})(?:\s*|\s+1\s*(?=/))(?P<unit>[A-Za-zµ%$/* ]{{0,60}})")
 
 
 @cache
@@ -84,6 +85,18 @@ def _factor(written: str, unit: str) -> float:
         raise UnitError(f"`{written}` is not a known unit", f"write {_spoken(unit)}") from None
 
 
+def _counted(written: str, unit: str) -> str | None:
+    """Guess that "/h", where requests per second are asked for, was meant as "request/h"."""
+    what, slash, _ = unit.partition("/")
+    if not (written.startswith("/") and slash):
+        return None
+    try:
+        _factor(what + written, unit)
+    except UnitError:
+        return None
+    return what + written
+
+
 def _spoken(unit: str) -> str:
     return "a plain number" if unit == "1" else f"a number in {unit}"
 
@@ -98,7 +111,13 @@ def convert(text: str, unit: str) -> float:
         )
     number = float(match["number"])
     written = match["unit"].strip()
-    return number * _factor(written, unit) if written else number
+    try:
+        return number * _factor(written, unit) if written else number
+    except UnitError as error:
+        if counted := _counted(written, unit):
+            hint = f"say what it counts: write `{match['number']} {counted}`"
+            raise UnitError(str(error), hint) from None
+        raise
 
 
 @dataclass(frozen=True)

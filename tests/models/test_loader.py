@@ -82,7 +82,7 @@ def test_broken_file(name):
 def test_every_code_has_a_broken_file():
     by_override = {"CFG013", "CFG014"}
     shown = {problem["code"] for found in table.expected().values() for problem in found}
-    assert shown == CODES.keys() - by_override
+    assert shown == {code for code in CODES if code.startswith("CFG")} - by_override
 
 
 def test_a_problem_reads_like_a_compilers(tmp_path):
@@ -143,9 +143,9 @@ def test_a_later_override_wins(file):
         ("=1", "CFG013", "prices.risk_usd=50"),
         ("prices.risk_usd", "CFG013", "prices.risk_usd=50"),
         ("name=[1", "CFG013", "quote"),
-        ("models.cheap.quality=2", "CFG008", "success"),
+        ("models.cheap.quality=2", "CFG008", "write 0.02"),
         ("models.cheap.quality=yes", "CFG009", "plain number"),
-        ("classes.low.tenant=search", "CFG020", "add it"),
+        ("classes.low.tenant=search", "CFG020", "add `tenants: {search"),
         ("training.risk_aversion=1", "CFG005", "add it"),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_limit_may_name_a_class_of_the_table(tmp_path):
     values = {**VALUES, "class_table": {"path": "classes.csv"}, "limits": limits}
     assert len(load_dict(values, tmp_path).classes) == 2
     limits["latency"]["slo"]["classes"].append("b")
-    with pytest.raises(ConfigError, match="refers to `b`"):
+    with pytest.raises(ConfigError, match="names `b`"):
         load_dict(values, tmp_path)
 
 

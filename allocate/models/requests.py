@@ -1,0 +1,240 @@
+"""The stream of requests: members, their groups and rows, and what every arm uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from allocate.models import autonomy
+from allocate.models.builder import HOUR, Builder, SlotRows
+from allocate.models.choices import Choice
+from allocate.models.classes import Classes
+from allocate.models.config import Config
+from allocate.models.features import class_features, class_sets
+from allocate.models.keys import distinct
+from allocate.models.menus import menu_of
+from allocate.models.returns import affordable
+from allocate.models.stream import Arm, Stream
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Classes and their members, one for each period in which a class is there.
+
+    Arrays: K members. ``rate`` is requests per hour, averaged over the day.
+    """
+
+    classes: Classes
+    features: Mapping[str, np.ndarray]  # by class
+    sets: Mapping[str, np.ndarray]  # by class
+    origin: np.ndarray  # [K] → class
+    period: np.ndarray  # [K]
+    rate: np.ndarray  # [K]
+    one_each: bool  # member k is class k: columns of classes need no copy
+
+    def of(self, column: np.ndarray) -> np.ndarray:
+        """[K] what a column of the classes says of every member."""
+        return column if self.one_each else column[self.origin]
+
+
+def demand(
+    config: Config,
+    classes: Classes,
+    periods: Sequence[str],
+    shares: Sequence[float],
+    scales: Sequence[float],
+) -> Demand:
+    """The members of a config's classes; ``shares`` of the day and demand ``scales`` by period."""
+    opened = np.ones((len(classes.periods.labels) + 1, len(periods)), bool)
+    for i, label in enumerate(classes.periods.labels):
+        opened[i] = [p in label for p in periods]
+    # code -1 → the last row: all periods
+    origin, period = np.nonzero(opened[classes.periods.codes])
+    weight = HOUR * config.demand.scale * np.asarray(shares) * np.asarray(scales)
+    rate = classes.rate_per_s[origin] * weight[period]
+    features, sets = class_features(config, classes), class_sets(config, classes)
+    one_each = np.array_equal(origin, np.arange(len(classes)))
+    return Demand(classes, features, sets, origin, period, rate, one_each)
+
+
+def group_traffic(config: Config, of: Demand, shares: Sequence[float]) -> list[float]:
+    """Most requests an hour of each sharing group, over the periods."""
+    out = []
+    labels, codes = of.classes.sharing.labels, of.of(of.classes.sharing.codes)
+    for group in config.caching.sharing:
+        inside = codes == (labels.index(group) if group in labels else -2)
+        by_period = np.bincount(of.period[inside], of.rate[inside], len(shares))
+        out.append(max(float((by_period / np.asarray(shares)).max()), 1e-9))
+    return out
+
+
+def arrivals(of: Demand, limit: str) -> float:
+    """Requests an hour of the classes under a limit on shares."""
+    return float(of.rate[of.of(of.sets[f"shares.{limit}"])].sum())
+
+
+def mean_contexts(config: Config, of: Demand) -> dict[str, float]:
+    """By model, tokens of context of a mean request of the classes that may use it."""
+    c = of.classes
+    rate = np.bincount(of.origin, of.rate, len(c))
+    context = of.features.get("context", np.zeros(len(c)))
+    out = {}
+    for model in config.models:
+        allowed = np.array([*(model in labels for labels in c.models.labels), True])
+        weight = np.where(allowed[c.models.codes], rate, 0.0)
+        total = weight.sum()
+        out[model] = float(weight @ context / total) if total > 0 else 0.0
+    return out
+
+
+def request_stream(
+    config: Config, builder: Builder, of: Demand, choices: Sequence[Choice]
+) -> Stream:
+    """All members over all choices; call it when every slot and row is registered."""
+    menus, menu = menu_of(config, of.classes, choices, of.features)
+    rows, group, menu_of_group = _groups(config, builder, of, menu)
+    names = list(builder.slots)
+    # a slot with no price, no row and no addition to it only costs time
+    kept = [
+        s
+        for s, n in enumerate(names)
+        if n == "latency" or builder.slots[n][0].own_price != 0 or (rows[:, s] >= 0).any()
+    ]
+    used = sorted({u.feature for c in choices for u in c.uses} & set(of.features))
+    features = np.empty((len(of.rate), len(used)))
+    for i, f in enumerate(used):
+        features[:, i] = of.of(of.features[f])
+    c = of.classes
+    waiting = c.latency_usd_per_s
+    waiting = np.where(np.isnan(waiting), config.prices.latency_usd_per_s, waiting)
+    curves = {x.technology: x.curve for x in choices}
+    stream = Stream(
+        name="requests",
+        rate=of.rate,
+        features=features,
+        group=group,
+        menu=menus[menu_of_group],
+        rows=rows[:, kept],
+        slots=tuple(builder.slots[names[s]][0] for s in kept),
+        arms=tuple(
+            Arm({"model": x.model, "autonomy": x.level, **x.labels}, x.technology) for x in choices
+        ),
+        technologies=tuple(curves[i] for i in sorted(curves)),
+        coefficients=_coefficients(config, choices, used, names)[:, kept],
+        decline_cost=of.of(np.where(c.decline, c.decline_cost_usd, np.inf)),
+        addition_slot=[names[s] for s in kept].index("latency"),
+        addition=of.of(waiting),
+        factor=_factors(config, of, choices),
+        difficulty=None if np.all(c.difficulty == 1) else of.of(c.difficulty),
+        origin=of.origin,
+        period=of.period,
+        stake=of.of(c.value_usd),
+    )
+    return affordable(stream, builder.rows)
+
+
+def _factors(config: Config, of: Demand, choices: Sequence[Choice]) -> dict[int, np.ndarray]:
+    """Technology → [K] success relative to the model's own ceiling, where classes say it."""
+    out = {}
+    for i, model in {x.technology: x.model for x in choices}.items():
+        quality = of.classes.quality.get(model or "")
+        if model is None or quality is None:
+            continue
+        total = sum(autonomy.exponents(config))
+        best = autonomy.ceiling(autonomy.success_curve(config.models[model], total))
+        out[i] = of.of(np.where(np.isnan(quality), 1.0, quality / best if best > 0 else 1.0))
+    return out
+
+
+# --- groups -------------------------------------------------------------------------------
+
+
+def _groups(
+    config: Config, builder: Builder, of: Demand, menu: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Members with the same rows and menu: ([G, slots] rows, [K] → G, [G] → menu)."""
+    c = of.classes
+    keys = {
+        "period": of.period,
+        "tenant": of.of(c.tenant.codes),
+        "sharing": of.of(c.sharing.codes),
+        "menu": of.of(menu),
+        **{f"limit:{name}": of.of(inside) for name, inside in of.sets.items()},
+    }
+    first, group = distinct(list(keys.values()))
+    key = {axis: column[first] for axis, column in keys.items()}
+    # codes of the columns → positions in the config
+    key["tenant"] = _positions(c.tenant.labels, list(config.tenants))[key["tenant"]]
+    key["sharing"] = _positions(c.sharing.labels, list(config.caching.sharing))[key["sharing"]]
+    rows = np.full((len(first), len(builder.slots)), -1)
+    for s, (_, where) in enumerate(builder.slots.values()):
+        rows[:, s] = _rows_of(where, key, len(builder.periods))
+    return rows, group, key["menu"]
+
+
+def _rows_of(where: SlotRows, key: Mapping[str, np.ndarray], n_periods: int) -> np.ndarray | int:
+    """[G] row that a slot stands for in each group, or -1."""
+    if not where.rows:
+        return -1
+    numbers = np.array([*where.rows, -1])
+    match where.axis:
+        case None:
+            return numbers[0]
+        case "sharing":  # by group of classes, then by period
+            at = key["sharing"]
+            return np.where(at < 0, -1, numbers[at * n_periods + key["period"]])
+        case "period" | "tenant":
+            return numbers[key[where.axis]]
+        case _:
+            return np.where(key[where.axis], numbers[0], -1)
+
+
+def _positions(labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Codes of a column → positions among ``names``; the last entry serves code -1."""
+    return np.array([names.index(x) if x in names else -1 for x in labels] + [-1])
+
+
+# --- uses ---------------------------------------------------------------------------------
+
+
+def _coefficients(
+    config: Config, choices: Sequence[Choice], features: Sequence[str], slots: Sequence[str]
+) -> sp.csr_matrix:
+    """[(J+3)·F·A, S]: what the uses of all choices come to, see ``stream.py``."""
+    quantities = _quantities(config)
+    n_f, n_a, n_q = len(features), len(choices), quantities["success"][0] + 1
+    feature_at = {f: i for i, f in enumerate(features)}
+    slot_at = {s: i for i, s in enumerate(slots)}
+    index: list[int] = []
+    column: list[int] = []
+    value: list[float] = []
+
+    def put(quantity: str, feature: str, arm: int, slot: str, coefficient: float) -> None:
+        if feature not in feature_at:
+            return
+        for q in quantities[quantity]:
+            index.append((q * n_f + feature_at[feature]) * n_a + arm)
+            column.append(slot_at[slot])
+            value.append(coefficient)
+
+    for a, choice in enumerate(choices):
+        for u in choice.uses:
+            put(u.quantity, u.feature, a, u.slot, u.coefficient)
+            if u.slot == "latency":
+                for limit in config.limits.latency:
+                    put(u.quantity, u.feature, a, f"latency.{limit}", u.coefficient)
+        for limit in config.limits.latency:
+            put("request", "one", a, f"served.{limit}", -1.0)
+    return sp.csr_matrix((value, (index, column)), shape=(n_q * n_f * n_a, len(slots)))
+
+
+def _quantities(config: Config) -> dict[str, list[int]]:
+    """Name of a quantity in ``Use`` → its numbers in a stream."""
+    uses = list(config.token_uses) or ["none"]
+    kinds = [u.kind for u in config.token_uses.values()] or ["output"]
+    out = {kind: [1 + j for j, k in enumerate(kinds) if k == kind] for kind in ("input", "output")}
+    out |= {f"use:{name}": [1 + j] for j, name in enumerate(uses)}
+    return out | {"request": [0], "wrong": [len(uses) + 1], "success": [len(uses) + 2]}
