@@ -1,87 +1,102 @@
-"""Which limits contradict each other, and how far each would have to give.
+"""Which limits contradict each other, proved, and what each would need.
 
-Only classes that may not be declined and limits from below can make a program
-infeasible. Phase one asks for the least total give, each limit's measured against its
-capacity: the same program with every price of its own at zero and an escape on every row.
+Only classes that may not be declined and limits from below can make a program infeasible.
+Nothing is claimed without a proof: the dual bound of phase one (``phase_one.py``).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from allocate.models.program import Activity, Program
-from allocate.models.stream import Stream
-from allocate.solver.methods.newton import first_prices, newton
+from allocate.models.program import Program, Resource
+from allocate.solver.methods.newton import newton
+from allocate.solver.phase_one import LEAST, Give, Solve, least_give
 
 
-def conflicts(program: Program, tolerance: float) -> list[str]:
-    """Sentences naming the limits in conflict; empty if they can all be kept."""
+@dataclass(frozen=True)
+class Conflict:
+    """A proof that the limits cannot all be kept.
+
+    ``sentences`` name the limits and what they need. ``least_give``: every allocation exceeds
+    the limits by at least so much in all, each limit's excess measured against its size;
+    ``multipliers`` are the weights of the rows that prove it.
+    """
+
+    sentences: tuple[str, ...]
+    least_give: float
+    multipliers: dict[str, float]
+
+    def to_dict(self) -> dict:
+        """``infeasibility`` of the result document's certificate."""
+        finite = self.least_give if np.isfinite(self.least_give) else None
+        return {"least_give": finite, "multipliers": self.multipliers}
+
+
+def conflicts(program: Program, tolerance: float, solve: Solve = newton) -> Conflict | None:
+    """The conflict between a program's limits, or None where none is proved.
+
+    A give within ``tolerance`` is none: the judge lets an answer violate a limit so far.
+    ``solve`` finds prices of a program that is too large for a linear program.
+    """
     forced = [
-        (s, k)
-        for s in program.streams
-        for k in np.flatnonzero(~np.isfinite(s.decline_cost) & (s.rate > 0))
+        (s, np.flatnonzero(~np.isfinite(s.decline_cost) & (s.rate > 0))) for s in program.streams
     ]
-    shut = [(s, k) for s, k in forced if not s.menu[s.group[k]].any()]
+    shut = sum(int((~s.menu[s.group[k]].any(axis=1)).sum()) for s, k in forced)
     if shut:
-        return [f"a class that may not be declined has no open arm ({len(shut)} of them)"]
-    if not forced and not np.any(program.capacity < 0):
-        return []
-    relaxed, escapes = _phase_one(program)
-    result = newton(relaxed, first_prices(relaxed))
-    if result.allocation is None:
-        return ["no allocation keeps every limit"]
-    gives = result.allocation.levels[escapes]
-    out = []
-    for resource in program.resources:
-        for r, _ in resource.rows:
-            give = gives[r]
-            if give > max(tolerance, 1e-7):
-                amount = give * max(abs(program.capacity[r]), 1e-300)
-                out.append(
-                    f"{resource.path} = {resource.capacity:g} would have to give "
-                    f"{100 * give:.3g} % ({amount:.4g} {program.rows[r].unit})"
-                )
-    priced = {
-        resource.path
-        for resource in program.resources
-        for r, _ in resource.rows
-        if result.duals[r] > 1e-9 and gives[r] <= max(tolerance, 1e-7)
+        said = f"a class that may not be declined has no open arm ({shut} of them)"
+        return Conflict((said,), float("inf"), {})
+    if not any(len(k) for _, k in forced) and not np.any(program.capacity < 0):
+        return None
+    found = least_give(program, max(tolerance, LEAST), solve)
+    if found is None:
+        return None
+    weights = {
+        row.name: float(d)
+        for row, d, w in zip(program.rows, found.duals, found.weight, strict=True)
+        if w > LEAST
     }
-    if out and priced:
-        out.append("in conflict with " + ", ".join(sorted(priced)))
-    rest = [
-        i
-        for i in np.flatnonzero(gives > max(tolerance, 1e-7))
-        if i not in {r for s in program.resources for r, _ in s.rows}
-    ]
+    return Conflict(tuple(_sentences(program, found)), found.bound, weights)
+
+
+def _sentences(program: Program, found: Give) -> list[str]:
+    """One for every limit that gives, and one for those that it conflicts with."""
+    out: list[str] = []
+    priced: list[str] = []
+    for resource in program.resources:
+        rows = [r for r, _ in resource.rows] or [r for r, _, _ in resource.supplies]
+        if more := _more(resource, found):
+            value = (resource.capacity or 0.0) + more
+            way = "least" if more > 0 else "most"
+            needed = f"needs at {way} {_rounded(value, more)}"
+            out.append(f"{resource.path} = {resource.capacity:g} {needed}")
+        elif np.any(found.weight[rows] > LEAST):
+            priced.append(resource.path)
+    if len(out) > 1:
+        out.append("all of these together")
+    if priced:
+        lead = "as long as these stay: " if out else "these cannot be kept together: "
+        out.append(lead + ", ".join(sorted(set(priced))))
     if not out:
-        out += [f"{program.rows[i].name} cannot be kept" for i in rest[:5]]
+        names = [program.rows[r].name for r in np.flatnonzero(found.weight > LEAST)]
+        out = [f"{name} cannot be kept" for name in names[:5]]
     return out
 
 
-def _phase_one(program: Program) -> tuple[Program, np.ndarray]:
-    activities = [replace(a, cost=0.0) for a in program.activities]
-    first = len(activities)
-    for r, row in enumerate(program.rows):
-        size = abs(row.capacity) if row.capacity else 1.0
-        cost = 1.0 if row.capacity else 1e3
-        activities.append(
-            Activity(f"give {row.name}", ((r, -size),), cost, "risk", upper=1e12, loose=True)
-        )
-    streams = tuple(_unpriced(s) for s in program.streams)
-    relaxed = replace(
-        program, streams=streams, activities=tuple(activities), terms=(), resources=(), offsets=()
-    )
-    return relaxed, np.arange(first, len(activities))
+def _more(resource: Resource, found: Give) -> float:
+    """How much larger a resource's capacity would have to be (negative: smaller); 0 if kept."""
+    if found.gives is None or found.levels is None:
+        return 0.0
+    more = [found.gives[r] / weight for r, weight in resource.rows if weight]
+    for r, i, weight in resource.supplies:
+        if (level := found.levels[i]) > 0:
+            more.append(found.gives[r] / (weight * level))
+    return max(more, key=abs, default=0.0)
 
 
-def _unpriced(stream: Stream) -> Stream:
-    return replace(
-        stream,
-        slots=tuple(replace(s, own_price=0.0) for s in stream.slots),
-        addition=np.zeros_like(stream.addition),
-        stake=np.full(len(stream.rate), 1.0 / max(float(stream.rate.sum()), 1e-300)),
-        decline_cost=np.where(np.isfinite(stream.decline_cost), 0.0, np.inf),
-    )
+def _rounded(value: float, more: float) -> str:
+    """Four digits, rounded to the side on which the limit can be kept."""
+    size = 10.0 ** (np.floor(np.log10(max(abs(value), 1e-300))) - 3)
+    steps = np.ceil(value / size - 1e-6) if more > 0 else np.floor(value / size + 1e-6)
+    return f"{max(steps * size, 0.0):.4g}"

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from allocate.models.features import class_features
 from allocate.models.program import Allocation, Program
+from allocate.models.serving import uncached_shares
 from allocate.models.stack import Built
 
 HOUR = 3600.0
 _LEAST = 1e-9
+_CANDIDATES = 8  # ways that are priced exactly to tell which comes nearest
 
 
 class LayerTables:
@@ -93,9 +96,35 @@ class LayerTables:
                         "served_by": None,
                         "lanes": [],
                         "retention_s": 0.0,
+                        "best": self._best(int(member)),
                     }
                 )
         return out
+
+    def _best(self, member: int) -> dict[str, Any]:
+        """The way that a declined member comes nearest to, and what it would bring, USD a request.
+
+        ``usd`` is value less every cost, scarce capacities at their prices; None: no open way.
+        """
+        near = np.argsort(-self._profits[member])[:_CANDIDATES]  # the table may hold bounds
+        exact = self.stream.columns(self.duals, np.full(len(near), member), near).profit
+        exact = np.where(np.isfinite(self._profits[member, near]), exact, -np.inf)
+        arm, usd = int(near[np.argmax(exact)]), float(exact.max())
+        if not np.isfinite(usd):
+            return {"model": None, "autonomy": None, "usd": None}
+        labels = self.stream.arms[arm].labels
+        value = float(self.built.classes.value_usd[self.stream.origin[member]])
+        return {
+            "model": labels["model"],
+            "autonomy": labels["autonomy"],
+            "usd": usd,
+            "value_usd": value,
+        }
+
+    @cached_property
+    def _profits(self) -> np.ndarray:
+        """Profit of one request of every member on every arm at the shared prices, USD."""
+        return self.stream.profits(self.duals)
 
     @cached_property
     def autonomy(self) -> list[dict[str, Any]]:
@@ -160,7 +189,7 @@ class LayerTables:
         """Replicas, batch, utilisation and speed of every lane in use."""
         out = []
         row_at = {row.name: i for i, row in enumerate(self.program.rows)}
-        tiers = {(t.deployment + "+draft" * t.draft, t.utilisation): t for t in self.built.tiers}
+        tiers = {(t.family, t.utilisation): t for t in self.built.tiers}
         prompts = self._prompts()
         for i, a in enumerate(self.program.activities):
             n = float(self.allocation.levels[i])
@@ -169,7 +198,7 @@ class LayerTables:
             tier = tiers[a.labels["family"], a.labels["utilisation"]]
             t = a.labels["period"]
             suffix = f"[{self.built.periods[t]}]" if self.many else ""
-            key = f"{a.labels['family']}@{tier.utilisation:.9g}"
+            key = tier.key
             busy = self._row_use[row_at[f"{key} busy{suffix}"]]
             flight = self._row_use[row_at[f"{key} batch{suffix}"]] if tier.batch else None
             memory = self._row_use[row_at[f"{key} KV{suffix}"]] if tier.memory else None
@@ -186,11 +215,9 @@ class LayerTables:
                     "replicas": n / share,
                     "gpus": n / share * tier.spec.gpus_per_replica,
                     "batch": flight / n if flight is not None else None,
-                    "utilisation": float(busy / n * tier.utilisation / tier.spec.burst_headroom),
+                    "utilisation": float(busy / n / (tier.load * HOUR)),
                     "tpot_ms": 1e3 * tier.tpot if tier.spec.stage != "prefill" else None,
-                    "ttft_ms": None
-                    if prompt is None
-                    else 1e3 * float(tier.lane.ttft(prompt, tier.utilisation)),
+                    "ttft_ms": None if prompt is None else 1e3 * tier.ttft_per_token * prompt,
                     "kv_used": memory / (n * (tier.spec.kv_memory_gb or np.inf))
                     if memory is not None
                     else None,
@@ -208,27 +235,25 @@ class LayerTables:
             if labels["way"] != "own":
                 continue
             tier = at[labels["prefill"] or labels["tier"]]
-            key = f"{tier.deployment}{'+draft' * tier.draft}@{tier.utilisation:.9g}"
             c = int(self.stream.origin[k])
             calls = classes.calls[c] * x
             prompt = x * self._uncached(c, labels)
-            total = sums.setdefault((key, int(self.stream.period[k])), [0.0, 0.0])
+            total = sums.setdefault((tier.key, int(self.stream.period[k])), [0.0, 0.0])
             total[0] += prompt
             total[1] += calls
         return {key: p / n for key, (p, n) in sums.items() if n > 0}
 
     def _uncached(self, c: int, labels: dict) -> float:
         """Prompt tokens of one request of a class that a way must prefill."""
-        classes, config = self.built.classes, self.built.config
-        out = classes.prompt_tokens[c] + classes.prefix_tokens[c]
-        profile = classes.reuse[c]
-        if profile is not None and labels["retention_s"] > 0:
-            out -= self.built.reuse[profile].value(labels["retention_s"]) * classes.prefix_tokens[c]
-        group = classes.sharing[c]
-        if group is not None:
-            section = config.caching.sharing[group]
-            out += section.tokens * (1.0 - section.hit * labels["shared_prefix"])
-        return float(out)
+        shares = uncached_shares(
+            self.built.config, self.built.reuse, labels["retention_s"], labels["shared_prefix"]
+        )
+        features = self._features
+        return float(sum(share * features[f][c] for f, share in shares.items() if f in features))
+
+    @cached_property
+    def _features(self) -> dict[str, np.ndarray]:
+        return class_features(self.built.config, self.built.classes)
 
     # --- training ----------------------------------------------------------------------------
 
@@ -298,9 +323,10 @@ class LayerTables:
 
     def _regret(self) -> dict[str, float]:
         """What the split leaves behind against each member's best arm at the shared prices."""
-        profits = self.stream.profits(self.duals)
+        profits = self._profits
         best = np.maximum(profits.max(axis=1), -self.stream.decline_cost)
-        got = profits[self.flows.member, self.flows.arm]
+        # exactly: arms far from the best carry only an upper bound in the table of profits
+        got = self.stream.columns(self.duals, self.flows.member, self.flows.arm).profit
         lost = float(np.sum((best[self.flows.member] - got) * self.flows.requests))
         return {"usd_per_hour": max(lost, 0.0)}
 
@@ -308,17 +334,18 @@ class LayerTables:
         """USD per Mtok of prefill and decode and per GB-hour of KV, by lane in use, in parts.
 
         ``cost`` is the GPU at market price, ``congestion`` what keeping others fast adds,
-        ``scarcity`` the GPU price above market. Decode at a context of 0.
+        ``scarcity`` the GPU price above market, ``seat`` the place in the batch while a token
+        is decoded. Decode at a context of 0.
         """
         out = []
         row_at = {row.name: i for i, row in enumerate(self.program.rows)}
-        tiers = {(t.deployment + "+draft" * t.draft, t.utilisation): t for t in self.built.tiers}
+        tiers = {(t.family, t.utilisation): t for t in self.built.tiers}
         for i, a in enumerate(self.program.activities):
             if a.labels.get("layer") != "serving" or self.allocation.levels[i] <= 1e-9:
                 continue
             tier = tiers[a.labels["family"], a.labels["utilisation"]]
             suffix = f"[{self.built.periods[a.labels['period']]}]" if self.many else ""
-            key = f"{a.labels['family']}@{tier.utilisation:.9g}"
+            key = tier.key
             full = a.cost + sum(v * self.duals[r] for r, v in a.uses if v > 0)
             busy = self.duals[row_at[f"{key} busy{suffix}"]]
             market = busy * (a.cost / full if full > 0 else 0.0)
@@ -328,12 +355,15 @@ class LayerTables:
             }
             for name, work in (("prefill", tier.lane.delta), ("decode", tier.lane.beta)):
                 seconds = 1e6 * work / HOUR
-                scale = tier.spec.burst_headroom / tier.utilisation
+                scale = tier.load * HOUR
                 parts = {
                     "cost": seconds * market,
                     "congestion": seconds * market * (scale - 1.0),
                     "scarcity": seconds * (busy - market) * scale,
                 }
+                if name == "decode" and tier.batch:
+                    seat = self.duals[row_at[f"{key} batch{suffix}"]]
+                    parts["seat"] = 1e6 * tier.tpot / HOUR * float(seat)
                 line[f"{name}_usd_per_mtok"] = {**parts, "total": sum(parts.values())}
             kv = self.duals[row_at[f"{key} KV{suffix}"]] if tier.memory else 0.0
             line["kv_usd_per_gb_hour"] = float(kv)

@@ -1,72 +1,156 @@
-"""How far a price holds: capacities between which it stays within 10 %, by re-solving.
+"""How far a price holds: the capacities between which it stays within 10 %.
 
-Re-solves start from the answer's prices and only see arms that come near the best there;
-they look for prices, so no allocation is recovered.
+A capacity is traded at the price at the edge of the band: the program may buy as much more of
+it, or sell as much of what it has, as pays. What it then holds is where the price reaches the
+edge, exactly, since welfare is concave in a capacity. So an end is one solve, and the judge
+certifies it like any other. A capacity that a decision multiplies (KV memory of every replica)
+has no such market: there the program is solved again at other capacities.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from dataclasses import replace
 
-from allocate.models.program import Allocation, Program, Resource
+import numpy as np
+from scipy.optimize import root_scalar
+
+from allocate.models.program import Activity, Allocation, Program, Resource
+from allocate.solver.certificate import certify, dual_bound
 from allocate.solver.methods.narrow import narrowed
-from allocate.solver.methods.newton import newton
+from allocate.solver.methods.newton import Result, newton
 
 BAND = 0.10
-_STEPS = (0.02, 0.1, 0.4, 1.0, 3.0, 8.0)
-_HALVINGS = 2
+_MOST = 8.0  # times the capacity: no end is looked for beyond so much more
+_TOLERANCE = 1e-6  # of the certificate of an end
+_STEPS = {-1.0: (0.02, 0.1, 0.4, 0.7, 0.9, 0.98), 1.0: (0.02, 0.1, 0.4, 1.0, 3.0, _MOST)}
+_NEAR = 0.01  # of the capacity: ends that are searched for are met to so much
+
+Range = tuple[float | None, float | None]
+Solve = Callable[[Program, np.ndarray], Result]
 
 
 def price_ranges(
-    program: Program, duals: np.ndarray, allocation: Allocation
-) -> dict[str, tuple[float | None, float | None]]:
+    program: Program,
+    duals: np.ndarray,
+    allocation: Allocation,
+    solve: Solve = newton,
+    progress: Callable[[dict], None] | None = None,
+) -> dict[str, Range]:
     """For every resource with a price: (lowest, highest) capacity at which it still holds.
 
-    None means that no end was met within eight times the capacity.
+    None is an end that is not known: it was not met within eight times the capacity more, or
+    what was found could not be certified. ``solve`` finds prices and an allocation from a
+    start; ``progress`` is told ``{"phase": "ranges", "done": n, "of": all}`` before each.
     """
-    out = {}
     noise = 1e-9 * max(abs(program.welfare(allocation)), 1e-300)
-    near = narrowed(program, duals)
+    priced = []
     for resource in program.resources:
         value = program.value_of(resource, duals, allocation.levels)
-        if not resource.capacity or abs(value) * resource.capacity <= noise:
-            continue
-        out[resource.path] = (
-            _end(near, resource, duals, value, -1.0),
-            _end(near, resource, duals, value, 1.0),
+        if resource.capacity and abs(value) * resource.capacity > noise:
+            priced.append((resource, value))
+    near = narrowed(program, duals)
+    out: dict[str, Range] = {}
+    for done, (resource, value) in enumerate(priced):
+        if progress is not None:
+            progress({"phase": "ranges", "done": done, "of": len(priced)})
+        low, high = (
+            _traded(program, near, resource, duals, value, sign, solve)
+            if resource.rows
+            else _searched(near, resource, duals, value, sign)
+            for sign in (-1.0, 1.0)
         )
+        out[resource.path] = low, high
     return out
 
 
-def _end(
+# --- a capacity that can be traded -----------------------------------------------------------
+
+
+def _traded(
+    program: Program,
+    near: Program,
+    resource: Resource,
+    duals: np.ndarray,
+    value: float,
+    sign: float,
+    solve: Solve,
+) -> float | None:
+    """The capacity that is held when it is traded at the edge of the band, or None."""
+    capacity = float(resource.capacity or 0.0)
+    edge = value - sign * BAND * abs(value)
+    most = capacity if sign < 0 else _MOST * capacity
+    start = duals.copy()
+    for r, _ in resource.rows:
+        start[r] *= edge / value
+    market = _with_market(near, resource, edge, most, sign)
+    found = solve(market, start)
+    whole = _with_market(program, resource, edge, most, sign)
+    if found.allocation is None or not np.isfinite(found.duals).all():
+        return None
+    judged = certify(market, found.allocation, found.duals, _TOLERANCE)
+    # arms that were left out may be the best at the edge: then all of them are needed
+    scale = max(abs(judged.primal), abs(judged.dual), 1e-300)
+    if not judged.holds or dual_bound(whole, found.duals) - judged.dual > _TOLERANCE * scale:
+        found = solve(whole, found.duals)
+        if found.allocation is None:
+            return None
+        judged = certify(whole, found.allocation, found.duals, _TOLERANCE)
+    if not judged.holds:
+        return None
+    traded = float(found.allocation.levels[-1])
+    if sign > 0 and traded >= most * (1.0 - 1e-6):
+        return None
+    end = capacity + sign * traded
+    return 0.0 if end <= 1e-9 * capacity else end
+
+
+def _with_market(
+    program: Program, resource: Resource, edge: float, most: float, sign: float
+) -> Program:
+    """The program with a last activity that sells (sign -1) or buys a resource at a price.
+
+    Bounds that only keep the dual finite are widened, so that they do not bind in place of
+    the capacity that grows.
+    """
+    uses = tuple((r, -sign * weight) for r, weight in resource.rows)
+    market = Activity("market", uses, sign * edge, upper=most)
+    others = (
+        replace(a, upper=(1.0 + _MOST) * a.upper) if a.loose and sign > 0 else a
+        for a in program.activities
+    )
+    return replace(program, activities=(*others, market))
+
+
+# --- a capacity that a decision multiplies ----------------------------------------------------
+
+
+def _searched(
     program: Program, resource: Resource, duals: np.ndarray, value: float, sign: float
 ) -> float | None:
-    """The capacity at which the price leaves the band, in one direction."""
+    """The capacity nearest to the present one, in one direction, where the price leaves."""
     capacity = float(resource.capacity or 0.0)
-    inside, outside, start = 0.0, None, duals
-    for step in (s for s in _STEPS if sign > 0 or s < 1.0):
-        price, start = _price_at(program, resource, capacity * (1 + sign * step), start)
-        if price is None or abs(price - value) > BAND * abs(value):
-            outside = step
-            break
-        inside = step
-    if outside is None:
-        return None if sign > 0 else 0.0
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (inside + outside)
-        price, _ = _price_at(program, resource, capacity * (1 + sign * middle), start)
-        if price is not None and abs(price - value) <= BAND * abs(value):
-            inside = middle
-        else:
-            outside = middle
-    return capacity * (1 + sign * inside)
+    start, inside = duals, 0.0
 
+    def excess(step: float) -> float:
+        """How far outside the band the price is, as a share of it; raises if it has none."""
+        nonlocal start
+        changed = program.with_capacity(resource, capacity * (1.0 + sign * step))
+        found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=False)
+        if not found.converged or found.levels is None:
+            raise ArithmeticError
+        start = found.duals
+        price = changed.value_of(resource, found.duals, found.levels)
+        return abs(price - value) / (BAND * abs(value)) - 1.0
 
-def _price_at(
-    program: Program, resource: Resource, capacity: float, duals: np.ndarray
-) -> tuple[float | None, np.ndarray]:
-    changed = program.with_capacity(resource, capacity)
-    result = newton(changed, duals, max_iterations=40, tolerance=1e-8, allocate=False)
-    if not result.converged or result.levels is None:
-        return None, duals
-    return changed.value_of(resource, result.duals, result.levels), result.duals
+    try:
+        for step in _STEPS[sign]:
+            if excess(step) > 0:
+                end = root_scalar(
+                    lambda s: excess(s) if s > 0 else -1.0, bracket=(inside, step), xtol=_NEAR
+                )
+                return capacity * (1.0 + sign * float(end.root))
+            inside = step
+    except ArithmeticError:
+        return None
+    return None

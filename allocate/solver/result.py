@@ -50,7 +50,11 @@ class Certificate(Part):
 
     primal: float | None = Field(..., description="welfare of the answer, USD/h")
     dual: float | None = Field(..., description="no answer can exceed this, USD/h")
-    relative_gap: float | None = Field(..., description="(dual − primal) / |dual|")
+    relative_gap: float | None = Field(
+        ...,
+        description="(dual − primal) over the larger of |primal|, |dual| and 1e-9 of the money "
+        "moved or at stake",
+    )
     max_violation: float | None = Field(..., description="largest excess over a limit, relative")
     max_foc_residual: float | None = Field(
         ..., description="largest failure of marginal value = marginal cost, relative"
@@ -222,10 +226,18 @@ def without_answer(
     config_sha256: str,
     tolerance: float,
     conflicts: list[Any] | None = None,
+    infeasibility: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Build the document of a config that has no answer: every number ``null``, conflicts named."""
+    """Build the document of a config that has no answer: every number ``null``, conflicts named.
+
+    ``infeasibility`` is the proof that there is none: the least total excess over the limits,
+    and the weights of the rows that show it.
+    """
     parts = ("welfare", "value", "money", "latency", "risk", "oversight", "training")
     proof = ("primal", "dual", "relative_gap", "max_violation", "max_foc_residual")
+    certificate = {**dict.fromkeys(proof), "tolerance": tolerance, "holds": False}
+    if infeasibility is not None:
+        certificate["infeasibility"] = dict(infeasibility)
     return {
         "format_version": FORMAT_VERSION,
         "allocate_version": version,
@@ -233,7 +245,7 @@ def without_answer(
         "config_sha256": config_sha256,
         "status": status,
         "objective": {"unit": "USD/h", **dict.fromkeys(parts)},
-        "certificate": {**dict.fromkeys(proof), "tolerance": tolerance, "holds": False},
+        "certificate": certificate,
         "prices": [],
         "layers": {"router": [], "autonomy": [], "serving": [], "training": []},
         "artifacts": dict.fromkeys(Artifacts.model_fields),

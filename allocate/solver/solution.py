@@ -11,44 +11,18 @@ import numpy as np
 
 from allocate.errors import SolveError
 from allocate.models.loader import Loaded
-from allocate.models.program import Allocation, Program, Resource
+from allocate.models.program import Allocation, Program
 from allocate.models.stack import Built
 from allocate.solver.certificate import Certificate
 from allocate.solver.layers import LayerTables
+from allocate.solver.price_list import Price, PriceList
 from allocate.solver.result import FORMAT_VERSION
+from allocate.solver.warm import start_of
 
 _DISAGREES = 1e-3  # from here on a fixed point that was not reached is told
-_BINDING = 1e-6  # a row used to this share of its capacity binds
 
 
-@dataclass(frozen=True)
-class Price:
-    """The shared price of one capacity: what one more unit adds to welfare per hour.
-
-    ``value`` = ``worth`` − ``pay``: what a used unit brings less what it costs in the
-    objective. 0 when the capacity is slack. ``valid_from`` and ``valid_to`` bound the
-    capacities between which the price stays within 10 % (None: not met).
-    """
-
-    resource: str
-    label: str
-    unit: str
-    value: float
-    worth: float | None
-    pay: float | None
-    used: float | None
-    capacity: float | None
-    binding: bool
-    valid_from: float | None
-    valid_to: float | None
-    sentence: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The entry of the result document."""
-        return {k: getattr(self, k) for k in self.__dataclass_fields__}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Solution:
     """A solved config. ``status`` is the judge's; prices are refused unless there is proof."""
 
@@ -65,12 +39,30 @@ class Solution:
     whole: dict | None = None
     disagreement: float = 0.0
 
+    def __repr__(self) -> str:
+        gap = f"gap {self.certificate.relative_gap:.0e}"
+        return f"<Solution {self.status}: {self.welfare:,.2f} USD/h, {gap}>"
+
     @property
     def status(self) -> str:
-        """Is "optimal" only where the certificate holds; else "stopped" or "feasible"."""
-        if self.certificate.holds:
-            return "optimal"
-        return "feasible" if self.certificate.feasible and not self.stopped else "stopped"
+        """Is "optimal" only where the certificate holds and routing and training agree.
+
+        "stopped" if the user stopped the search or no limit-keeping answer was found;
+        "feasible" for an answer inside every limit that may not be the best.
+        """
+        if self.stopped or not self.certificate.feasible:
+            return "stopped"
+        agreed = self.disagreement <= _DISAGREES
+        return "optimal" if self.certificate.holds and agreed else "feasible"
+
+    @property
+    def priced(self) -> bool:
+        """Whether the duals are proved to be prices.
+
+        With whole replicas they are prices at these numbers of replicas, whatever the gap.
+        """
+        at_these = self.whole is not None and self.whole["certified_at_these_numbers"]
+        return self.certificate.holds or bool(at_these)
 
     @cached_property
     def objective(self) -> dict[str, float]:
@@ -95,71 +87,19 @@ class Solution:
         Raises:
             SolveError: if the answer is not certified; its duals are not prices.
         """
-        if not self.certificate.holds:
+        if not self.priced:
             raise SolveError(
                 self.status,
                 "prices are only given for a certified answer; this one reached a gap of "
                 f"{self.certificate.relative_gap:.2g}",
             )
-        usage = self.program.usage(self.allocation)
-        found = [self._price(r, usage) for r in self.program.resources]
-        return sorted(found, key=lambda p: -(p.value * (p.capacity or 0.0)))
-
-    def _price(self, r: Resource, usage: np.ndarray) -> Price:
-        value = self.program.value_of(r, self.duals, self.allocation.levels)
-        used, share = self._used(r, usage)
-        capacity = r.capacity
-        noise = 1e-9 * max(abs(self.certificate.primal), 1e-300)
-        slack = used is not None and capacity is not None and used < capacity * (1 - _BINDING)
-        if r.path.endswith("min_share"):
-            # a floor has room where more than it is used; a floor of 0 holds nothing up
-            slack = capacity == 0 or (used or 0.0) > (capacity or 0.0) * (1 + _BINDING)
-        if (slack and r.kind != "supply") or abs(value) * (capacity or 1.0) <= noise:
-            value = 0.0
-        binding = value != 0.0
-        pay = r.pay * share
-        low, high = self.ranges.get(r.path, (None, None)) if binding else (used, None)
-        return Price(
-            r.path,
-            r.label,
-            r.unit,
-            value,
-            value + pay if binding or not slack else None,
-            pay if binding or not slack else None,
-            used,
-            capacity,
-            binding,
-            low,
-            high,
-            _sentence(r, value, pay),
-        )
-
-    def _used(self, r: Resource, usage: np.ndarray) -> tuple[float | None, float]:
-        """(use in the unit of the capacity, at its fullest; share of time that it is full)."""
-        if r.rows:
-            uses = [usage[i] / w for i, w in r.rows]
-            if r.kind != "gpu":
-                return float(max(uses, key=abs)) if len(uses) > 1 else float(uses[0]), 1.0
-            full = sum(
-                w
-                for i, w in r.rows
-                if self.duals[i] > 0 and usage[i] / w >= (r.capacity or 0) * (1 - _BINDING)
-            )
-            return float(max(uses)), float(full) or 1.0
-        levels = self.allocation.levels
-        best = None
-        for row, i, _ in r.supplies:
-            if levels[i] <= 1e-9:
-                continue
-            supply = -dict(self.program.activities[i].uses)[row]
-            use = (usage[row] + supply * levels[i]) / levels[i]
-            best = use if best is None else max(best, use)
-        return best, 1.0
+        fixed = self.whole is not None and not self.certificate.holds
+        return PriceList(self.program, self.allocation, self.duals, self.ranges, fixed).prices()
 
     @cached_property
     def rates(self) -> dict[str, Any]:
         """λ and ρ in the paper's normalisation (3): duals over the price of a dollar."""
-        if not self.certificate.holds:
+        if not self.priced:
             return {}
         dual = {r.name: d for r, d in zip(self.program.rows, self.duals, strict=True)}
         dollar = 1.0 + dual.get("budgets.money_usd", 0.0)
@@ -199,9 +139,12 @@ class Solution:
             name = "router and autonomy" if stream.name == "requests" else "training assets"
             out[name] = float(stream.rate @ np.where(stream.rate > 0, p, 0.0))
         for i, a in enumerate(self.program.activities):
-            layer = {"serving": "serving", "cache": "serving", "training": "trainers"}.get(
-                a.labels.get("layer", ""), "limits"
-            )
+            layer = {
+                "serving": "serving",
+                "cache": "serving",
+                "decoding": "serving",
+                "training": "trainers",
+            }.get(a.labels.get("layer", ""), "limits")
             out[layer] = out.get(layer, 0.0) + float(best[i])
         return out
 
@@ -229,7 +172,7 @@ class Solution:
             "status": self.status,
             "objective": {"unit": "USD/h", **{k: _number(v) for k, v in self.objective.items()}},
             "certificate": certificate,
-            "prices": [p.to_dict() for p in self.prices] if c.holds else [],
+            "prices": [p.to_dict() for p in self.prices] if self.priced else [],
             "rates": self.rates,
             "layers": self.layers.to_dict(),
             "artifacts": self.layers.artifacts(),
@@ -241,6 +184,8 @@ class Solution:
             "timing": self.timing,
             "solver": self.solver,
         }
+        if self.priced:
+            document["start"] = start_of(self.program, self.duals, self.built.state)
         if self.whole is not None:
             document["whole_replicas"] = self.whole
         return _clean(document)
@@ -258,30 +203,17 @@ class Solution:
                 f"routing and training still disagree by {100 * self.disagreement:.2g} % on what "
                 "capability is worth: welfare and prices are those of the last round"
             )
+        if self.whole is not None and not self.certificate.holds and self.priced:
+            out.append(
+                "prices are those at these whole numbers of replicas; a GPU that would buy one "
+                "more replica may be worth more: solve again with it"
+            )
         if not self.certificate.holds:
             out.append(
                 f"not certified: gap {self.certificate.relative_gap:.2g}, violation "
                 f"{self.certificate.max_violation:.2g}, tolerance {self.certificate.tolerance:g}"
             )
         return out
-
-
-def _sentence(r: Resource, value: float, pay: float) -> str:
-    if value == 0.0:
-        return f"There is {r.label} to spare: the next {r.noun} is worth nothing."
-    if value < 0.0:
-        return f"The limit costs: one {r.noun} more lowers welfare by ${-value:,.4g} an hour."
-    if r.kind == "gpu":
-        return (
-            f"The next {r.noun} is worth ${value + pay:,.4g}; you pay ${pay:,.4g}, "
-            f"so one more gains ${value:,.4g}."
-        )
-    if pay > 0:
-        return (
-            f"The next {r.noun} is worth ${value + pay:,.4g} and costs ${pay:,.4g}, "
-            f"so one more gains ${value:,.4g} an hour."
-        )
-    return f"The next {r.noun} is worth ${value:,.4g} an hour."
 
 
 def _number(x: float) -> float | None:

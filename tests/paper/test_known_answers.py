@@ -133,20 +133,20 @@ def test_cobb_douglas_splits_the_budget_by_exponents(total, seed):
     output = float(np.prod(wanted**alphas))
     value = 5.0 * budget / (total * output)  # the last dollar earns 5
     solution = solved(cobb_douglas(alphas, prices, budget, value))
-    assert tokens(solution) == pytest.approx(wanted, rel=1e-5)
-    assert solution.welfare == pytest.approx(value * output - budget, rel=1e-6)
-    assert price(solution, "budgets.money_usd") == pytest.approx(5.0 - 1.0, rel=1e-5)
+    assert tokens(solution) == pytest.approx(wanted, rel=1e-9)
+    assert solution.welfare == pytest.approx(value * output - budget, rel=1e-9)
+    assert price(solution, "budgets.money_usd") == pytest.approx(5.0 - 1.0, rel=1e-9)
 
 
 def test_a_use_with_exponent_zero_gets_nothing_and_the_others_all():
     solution = solved(cobb_douglas([0.4, 0.0, 0.2], [0.01, 0.001, 0.1], 60.0, 50.0))
-    assert tokens(solution) == pytest.approx([4000.0, 0.0, 200.0], rel=1e-6)
+    assert tokens(solution) == pytest.approx([4000.0, 0.0, 200.0], rel=1e-9)
 
 
 def test_a_complement_is_never_cut_to_nothing():
     for dear in (1e-3, 1.0, 1e3):
         solution = solved(cobb_douglas([0.4, 0.2], [0.01, dear], 60.0, 1e4))
-        assert tokens(solution) == pytest.approx([4000.0, 20.0 / dear], rel=1e-5)
+        assert tokens(solution) == pytest.approx([4000.0, 20.0 / dear], rel=1e-9)
 
 
 def test_a_budget_to_spare_is_not_spent():
@@ -158,7 +158,7 @@ def test_a_budget_to_spare_is_not_spent():
 
 def test_the_cobb_douglas_example_is_as_its_comment_says():
     solution = solve(load(EXAMPLES / "paper_cobb_douglas.yaml"), ranges=False)
-    assert tokens(solution) == pytest.approx([12500, 5000, 3750, 6250], rel=1e-6)
+    assert tokens(solution) == pytest.approx([12500, 5000, 3750, 6250], rel=1e-9)
     assert price(solution, "budgets.money_usd") == pytest.approx(14.31, abs=5e-3)
 
 
@@ -248,27 +248,6 @@ def test_demand_scale_is_the_same_as_scaling_every_arrival_rate():
     scaled = changed(config, demand={"scale": 0.7})
     written = changed(config, classes__easy__rate_per_s=1.4, classes__hard__rate_per_s=0.35)
     assert solved(scaled).welfare == pytest.approx(solved(written).welfare, rel=1e-9)
-
-
-# --- first welfare theorem -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [everything, fleet])
-def test_layers_alone_at_the_shared_prices_earn_the_joint_welfare(make):
-    solution = solved(make())
-    layers = solution.layer_profits()
-    assert sum(layers.values()) == pytest.approx(
-        solution.welfare, rel=solution.certificate.tolerance
-    )
-    assert layers["serving"] == pytest.approx(0.0, abs=1e-6 * solution.welfare)  # constant returns
-    assert layers["rent of capacities"] > 0
-
-
-def test_at_other_prices_the_layers_alone_claim_more_than_there_is():
-    solution = solved(everything())
-    for factor in (0.5, 2.0):
-        claimed = solution.program.dual(factor * solution.duals)
-        assert claimed > solution.welfare * (1 + 1e-4)
 
 
 # --- verification ----------------------------------------------------------------------------

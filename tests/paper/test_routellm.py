@@ -8,6 +8,8 @@ import pytest
 from tests.solver.cases import price, solved
 
 PAIRS = Path(__file__).parents[2] / "examples" / "data" / "routellm_mmlu_pairs.csv"
+MIXTRAL = 9560 / 14042  # share of the questions that the weak model answers
+ONLY_GPT4 = 2497 / 14042  # … that only the strong one does
 RATE = 2.0  # requests per second, so 7200 an hour
 
 
@@ -36,11 +38,9 @@ def mmlu(share: float) -> dict:
 def test_a_share_of_the_strong_model_is_worth_its_own_successes(share):
     solution = solved(mmlu(share))
     hourly = 3600 * RATE
-    assert solution.welfare / hourly == pytest.approx(0.680815 + min(share, 0.177824), abs=1e-6)
-    wanted = hourly if share < 0.177824 else 0.0
-    assert price(solution, "limits.shares.strong.max_share") == pytest.approx(
-        wanted, rel=1e-5, abs=1e-6
-    )
+    assert solution.welfare / hourly == pytest.approx(MIXTRAL + min(share, ONLY_GPT4), rel=1e-9)
+    wanted = hourly if share < ONLY_GPT4 else 0.0
+    assert price(solution, "limits.shares.strong.max_share") == pytest.approx(wanted, rel=1e-9)
 
 
 def test_the_strong_share_goes_where_only_the_strong_model_is_right():

@@ -19,10 +19,10 @@ from typing import Any, cast
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.curves import RatioCost, SquareCost
 from allocate.models.program import Program
 from allocate.models.stream import Columns, Stream
-from allocate.solver.methods.newton import Pricing, settled
+from allocate.solver.methods.pricing import Pricing
+from allocate.solver.methods.start import settled
 
 _WAY = (0.3, 0.1)  # how far from the best prices so far to the master's, when pricing
 SOLVERS = ("CLARABEL", "ECOS", "SCS")  # in the order of the success table
@@ -285,7 +285,7 @@ def _stream_cones(stream: Stream, columns: Columns, constraints: list):
             for j in range(n_uses)
         ]
         constraints += curve.risk.cone(x[at], mine, wrong[at] * max(curve.risk.rate, 1e-300))
-        if curve.success.value(np.array(1e9)) == curve.success.value(np.array(1e-9)):
+        if curve.success.flat:  # no cone: a level that no effort moves
             constraints.append(success[at] <= float(curve.success.value(np.array(1.0))) * x[at])
             continue
         effort = cp.Variable(len(at), nonneg=True)
@@ -318,12 +318,6 @@ def _terms(program: Program, levels, unit: np.ndarray, scale: float, constraints
     out = []
     for t in program.terms:
         cost = cp.Variable(1)
-        scaled = type(t.cost)(t.cost.weight / scale)
-        parts = [unit[i] * levels[i] for i in t.activities]
-        if isinstance(scaled, SquareCost):
-            constraints += scaled.cone(parts[0], cost)
-        else:
-            assert isinstance(scaled, RatioCost)
-            constraints += scaled.cone(parts[0], parts[1], cost)
+        constraints += t.cone([unit[i] * levels[i] for i in t.activities], cost, scale)
         out.append(-cp.sum(cost))
     return out

@@ -11,13 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from allocate.models.curves import RatioCost, SquareCost
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 
-_NARROW = np.array(
-    [-0.2, -0.1, -0.03, -0.01, -0.003, -0.001, 0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.2]
-)
 _TANGENTS = 12  # rounds of tangents to the square terms
 
 
@@ -31,12 +27,13 @@ def recover(
     """Best feasible allocation over the near-tied arms; None if there is none.
 
     ``levels`` says where to look first at activities with convex costs; ``window`` is
-    widened until the linear program is feasible.
+    widened until the linear program is feasible, and rows give a billionth: a member that
+    must be served on one arm fits a full row only up to rounding.
     """
-    for widened in (window, 1e-4, 1e-2, 10.0):
+    for widened, give in ((window, 0.0), (window, 1e-9), (1e-4, 1e-9), (1e-2, 1e-9), (10.0, 1e-8)):
         ratios = None
-        for _ in range(3 if any(isinstance(t.cost, RatioCost) for t in program.terms) else 1):
-            found = _Recovery(program, duals, profits, widened, ratios).solve(levels)
+        for _ in range(3 if _in_proportion(program, duals) else 1):
+            found = _Recovery(program, duals, profits, widened, ratios, give).solve(levels)
             if found is None:
                 break
             allocation, ratios, levels = found, _ratios(program, found.levels), found.levels
@@ -59,6 +56,7 @@ class _Recovery:
         profits: list[np.ndarray],
         window: float,
         ratios: dict[int, float] | None = None,
+        give: float = 0.0,
     ):
         self.program = program
         n_rows = len(program.rows)
@@ -78,7 +76,8 @@ class _Recovery:
             ones = np.ones(len(member))
             shares.append(sp.csr_matrix((ones, (index, np.arange(len(member)))), shape=shape))
             forced.append(~np.isfinite(stream.decline_cost[present]))
-        self.squares = [t for t in program.terms if isinstance(t.cost, SquareCost)]
+        unit = program.unit_profit(duals)
+        self.squares = [t for t in program.terms if not t.pieces(unit)]
         self.unit = _level_scales(program, use)
         self.rays = _rays(program, duals, ratios or {})
         fan_cost, fan_use, self.fan_unit = _fan(program, self.rays, self.unit)
@@ -100,7 +99,7 @@ class _Recovery:
         self.money = max(np.abs(self.objective).max(initial=0.0), 1e-300)
         self.objective[len(self.objective) - len(self.squares) :] = -self.money
         self.above = sp.vstack([sp.diags(1.0 / size) @ rows, split[~must]]).tocsr()
-        self.limit = np.concatenate([program.capacity / size, np.ones((~must).sum())])
+        self.limit = np.concatenate([program.capacity / size + give, np.ones((~must).sum())])
         self.equal, self.forced = split[must], int(must.sum())
         self.high = np.concatenate(
             [np.ones(self.n_x), program.upper / self.unit, np.full(n_more, np.inf)]
@@ -117,29 +116,31 @@ class _Recovery:
         points = [np.zeros(len(at))]
         if levels is not None:
             points += [f * levels[at] for f in (0.5, 0.9, 0.99, 1.0, 1.01, 1.1, 2.0)]
-        weight = np.array([t.cost.weight for t in self.squares])
         for _ in range(_TANGENTS if len(at) else 1):
             x = self._linear_program(at, points)
             if x is None:
                 return None
             y = x[self.n_x + at] * self.unit[at]
-            short = 0.5 * weight * y**2 / self.money - x[len(x) - len(at) :]
+            costs = [float(t.cost.value(v)) for t, v in zip(self.squares, y, strict=True)]
+            short = np.array(costs) / self.money - x[len(x) - len(at) :]
             if np.all(short <= 1e-12):
                 break
             points.append(y)
         return None if x is None else self._allocation(x)
 
     def _linear_program(self, at: np.ndarray, points: list[np.ndarray]) -> np.ndarray | None:
-        """Solve with the squares' tangents at the points: κy₀y − ½κy₀² ≤ epigraph."""
+        """Solve with tangent planes to the squares at the points: g·y − c ≤ epigraph."""
         above, limit = [self.above], [self.limit]
         first = len(self.objective) - len(at)
         for y in points if len(at) else []:
-            weight = np.array([t.cost.weight for t in self.squares]) / self.money
+            planes = [t.cost.plane(np.array([v])) for t, v in zip(self.squares, y, strict=True)]
+            slope = np.array([g[0] for g, _ in planes]) / self.money
+            offset = np.array([c for _, c in planes]) / self.money
             j = np.arange(len(at))
-            data = np.concatenate([weight * y * self.unit[at], -np.ones(len(at))])
+            data = np.concatenate([slope * self.unit[at], -np.ones(len(at))])
             index = (np.tile(j, 2), np.concatenate([self.n_x + at, first + j]))
             above.append(sp.csr_matrix((data, index), shape=(len(at), len(self.objective))))
-            limit.append(0.5 * weight * y**2)
+            limit.append(offset)
         a_ub, b_ub = sp.vstack(above).tocsr(), np.concatenate(limit)
         forced = self.forced
         answer = linprog(
@@ -178,9 +179,15 @@ class _Recovery:
         return Allocation(tuple(flows), found)
 
 
+def _in_proportion(program: Program, duals: np.ndarray) -> bool:
+    """Whether some convex term enters by fixed proportions of its two activities."""
+    unit = program.unit_profit(duals)
+    return any(t.pieces(unit) for t in program.terms)
+
+
 def _ratios(program: Program, levels: np.ndarray) -> dict[int, float]:
-    """n/y of every ratio term in use, by its y."""
-    pairs = [t.activities for t in program.terms if isinstance(t.cost, RatioCost)]
+    """Second level over the first of every term of two activities in use, by its first."""
+    pairs = [t.activities for t in program.terms if len(t.activities) == 2]
     return {y: levels[n] / levels[y] for y, n in pairs if levels[y] > 0 and levels[n] > 0}
 
 
@@ -194,15 +201,9 @@ def _rays(
     """
     unit, out = program.unit_profit(duals), []
     for t in program.terms:
-        if isinstance(t.cost, SquareCost):
-            continue
-        y, n = t.activities
-        if y in ratios:
-            fan = ratios[y] * np.exp(_NARROW)
-        else:
-            fan = t.cost.ray(t.n_price(unit))[0] * np.union1d(1.0, np.geomspace(1e-7, 1e2, 91))
-        for per_unit in fan:
-            out.append((y, n, float(per_unit), 0.5 * t.cost.weight / float(per_unit)))
+        for ray in t.pieces(unit, ratios.get(t.activities[0])):
+            y, n = t.activities
+            out.append((y, n, float(ray.levels[1]), ray.cost))
     return out
 
 

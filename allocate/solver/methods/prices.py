@@ -1,0 +1,278 @@
+"""The price-directed method: samples of growing size, then all members, by Newton on the dual.
+
+The prices of a sample of the classes are close to those of all. So a small sample is
+solved exactly, larger ones correct it at ever lower heat, and the full size needs a few
+passes (``crowd.py``): warm ones until only a few members for every row are near a tie, then
+exact ones with those held apart. The last pass gives each member its tokens; a linear
+program splits the members near a tie and sets the activities inside every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from allocate.models.program import Allocation, Program
+from allocate.models.stream import Flows, Stream
+from allocate.solver.methods.crowd import Look, Looker, NumpyLooker, Settled, settled_flows
+from allocate.solver.methods.newton import Result, newton
+from allocate.solver.methods.recovery import recover
+from allocate.solver.methods.start import sampled
+
+SMALL = 3000  # members that are all held apart
+_GROWTH = 16  # from one sample to the next
+_COOLING = 0.5
+_WARMEST = 0.05
+_PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
+_BAND = 3.0  # … those within so many times the last heat
+_MOST = 3000  # members held apart
+_PASSES = 40
+_COMPILE = 1_000_000  # members × arms from which a pass is compiled
+
+Progress = Callable[[dict], None]
+
+
+def solve_prices(
+    program: Program,
+    duals: np.ndarray,
+    tolerance: float = 1e-6,
+    seed: int = 0,
+    warm: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Prices and an allocation; ``warm`` says that the prices given are near the answer."""
+    crowd = program.streams[0]
+    k = len(crowd.rate)
+    if k <= SMALL:
+        return newton(program, duals, progress=progress)
+    rng = np.random.default_rng(seed)
+    heat, iterations = _WARMEST, 0
+    for size in [] if warm else _sizes(k):
+        part = sampled(program, size, rng)
+        if size <= SMALL:
+            result = newton(part, duals, progress=progress, allocate=False, tolerance=1e-6)
+        else:
+            search = _Search(part, duals, progress)
+            search.cool(heat, _last_heat(part), rest=3.0)
+            result, heat = search.result(), 2 * _last_heat(part)
+        duals, iterations = result.duals, iterations + result.iterations
+    search = _Search(program, duals, progress)
+    search.iterations = iterations
+    search.cool(_last_heat(program) if warm else heat, _last_heat(program))
+    search.finish(tolerance)
+    result = search.result()
+    result.allocation = search.allocation(tolerance)
+    return result
+
+
+def _sizes(k: int) -> list[int]:
+    """Sizes of the samples, smallest first."""
+    out = [SMALL]
+    while out[-1] * _GROWTH < k / 4:
+        out.append(out[-1] * _GROWTH)
+    return out
+
+
+def _last_heat(program: Program) -> float:
+    """Heat at which few enough members are near a tie to hold them apart."""
+    live = np.count_nonzero(program.streams[0].rate)
+    rows = np.count_nonzero(program.capacity) + 1
+    return min(_WARMEST, max(_PER_ROW * rows / max(live, 1), 1e-7))
+
+
+def _looker(crowd: Stream, n_rows: int) -> Looker:
+    """NumPy where a pass is quick; JAX where compiling pays for itself."""
+    if len(crowd.rate) * len(crowd.arms) < _COMPILE:
+        return NumpyLooker(crowd, n_rows)
+    from allocate.solver.methods.pass_jax import JaxLooker  # JAX takes a second to import
+
+    return JaxLooker(crowd, n_rows)
+
+
+class _Search:
+    """Prices on their way down the dual of a program whose first stream is a crowd."""
+
+    def __init__(self, program: Program, duals: np.ndarray, progress: Progress | None):
+        self.program, self.progress = program, progress
+        self.crowd: Stream = program.streams[0]
+        self.others = replace(program, streams=program.streams[1:])
+        self.looker = _looker(self.crowd, len(program.rows))
+        self.passes = self.iterations = 0
+        self.levels: np.ndarray | None = None
+        self.duals = duals
+        self.look: Look | None = None
+        self.value = np.inf
+        self.heat = 0.0
+
+    def cool(self, start: float, end: float, rest: float = 0.1) -> None:
+        """Follow the warm dual from one heat down to another: a step at each, then to rest.
+
+        At rest is where a step promises less than ``rest`` · heat², what the warmth costs.
+        The pass that judges a step is made at the next heat already: the warm dual falls
+        with the heat, so a step that is worth its promise there is good.
+        """
+        nobody = np.zeros(0, int)
+        heat = max(start, end)
+        self._pass(self.duals, heat, accept=True)
+        stiff = np.ones(len(self.duals))
+        while self.passes < _PASSES:
+            look = self._current
+            bulk = Settled.around(self.crowd, look, nobody).stiffened(stiff)
+            step = self._newton(nobody, bulk, 1e-9)
+            promised = self._share(self.value - step.dual)
+            self._tell(promised, 0)
+            if look.heat <= end and promised <= 0.1 * rest * end**2:
+                return
+            heat = max(end, _COOLING * look.heat)
+            gained = self._pass(step.duals, heat)
+            if gained >= 0.3 * promised:
+                stiff = np.ones(len(stiff)) if gained >= 0.7 * promised else np.sqrt(stiff)
+                if look.heat <= end and promised <= rest * end**2:
+                    return  # the next step would gain next to nothing
+            else:  # the use of some rows turned further than the curvature said
+                stiff = stiff * _stiffer(look, self._last, bulk)
+
+    def finish(self, tolerance: float) -> None:
+        """Exact passes, with the members near a tie held apart."""
+        heat = self._current.heat
+        band = np.full(len(self.crowd.rate), _BAND * heat)
+        self._pass(self.duals, 0.0, accept=True)
+        extra = np.zeros(0, int)
+        while True:
+            look = self._current
+            near = np.flatnonzero(look.margin < band)
+            if len(near) > _MOST:
+                near = near[np.argpartition(look.margin[near], _MOST)[:_MOST]]
+            near = np.union1d(near, extra)
+            step = self._newton(near, Settled.around(self.crowd, look, near), 1e-6)
+            promised = self._share(self.value - step.dual)
+            self._tell(promised, len(near))
+            if promised <= 0.03 * tolerance or self.passes >= _PASSES:
+                return
+            gained = self._pass(step.duals, 0.0)
+            there = self._last
+            if gained >= 0.1 * promised:
+                band = _bands(self.crowd, look, there)
+                extra = np.zeros(0, int)
+            else:  # some settled members were not: they are held apart from now on
+                turned = (there.arm != look.arm) | (
+                    (there.top > -self.crowd.decline_cost) != (look.top > -self.crowd.decline_cost)
+                )
+                extra = np.union1d(near, np.flatnonzero(turned)[:_MOST])
+
+    def result(self) -> Result:
+        """Prices so far."""
+        return Result(self.duals, None, self.value, self.iterations, self.passes, self.levels)
+
+    def allocation(self, tolerance: float) -> Allocation | None:
+        """Every settled member on its best arm; the others and the activities by recovery."""
+        look, crowd, best = self._current, self.crowd, None
+        live = np.flatnonzero(np.isfinite(look.margin))
+        order = live[np.argsort(look.margin[live], kind="stable")]
+        most = 20 * len(self.program.rows) + 100
+        for count in (most, 4 * most, 16 * most):
+            near = np.sort(order[:count])
+            rest = Settled.around(crowd, look, near)
+            rows = tuple(
+                replace(r, capacity=r.capacity - float(u))
+                for r, u in zip(self.program.rows, rest.use, strict=True)
+            )
+            apart = replace(
+                self.program, rows=rows, streams=(crowd.part(near), *self.program.streams[1:])
+            )
+            profits = [s.profits(look.duals) for s in apart.streams]
+            window = 3.0 * float(look.margin[near].max(initial=0.0)) + 1e-9
+            found = recover(apart, look.duals, profits, self.levels, window=window)
+            if found is None:
+                continue
+            worth = apart.welfare(found)
+            short = (apart.dual(look.duals, profits) - worth) / max(abs(self.value), 1e-300)
+            if best is None or short < best[0]:
+                best = (short, near, found)
+            if short <= 0.3 * tolerance or count >= len(order):
+                break
+        return None if best is None else self._joined(best[1], best[2])
+
+    def _joined(self, near: np.ndarray, found: Allocation) -> Allocation:
+        first, *others = found.flows
+        rest = settled_flows(self.crowd, self._current, near)
+        joined = Flows(
+            np.concatenate([rest.member, near[first.member]]),
+            np.concatenate([rest.arm, first.arm]),
+            np.concatenate([rest.requests, first.requests]),
+            np.concatenate([rest.tokens, first.tokens]),
+        )
+        return Allocation((self.crowd.merged(joined), *others), found.levels)
+
+    # --- steps ------------------------------------------------------------------------------
+
+    @property
+    def _current(self) -> Look:
+        assert self.look is not None, "a pass comes first"
+        return self.look
+
+    def _newton(self, apart: np.ndarray, bulk: Settled, ridge: float) -> Result:
+        program = replace(self.program, streams=(self.crowd.part(apart), *self.program.streams[1:]))
+        step = newton(
+            program,
+            self.duals,
+            40,
+            allocate=False,
+            bulk=bulk,
+            ridge=ridge,
+            least_ridge=ridge,
+        )
+        self.iterations += step.iterations
+        self.levels = step.levels
+        return step
+
+    def _pass(self, duals: np.ndarray, heat: float, accept: bool = False) -> float:
+        """Look at some prices and go there if that lowers the dual; the gain, as a share."""
+        there = self.looker.look(duals, heat)
+        self.passes += 1
+        self._last = there
+        value = there.value + self.others.dual(duals)
+        gained = 0.0 if accept else self._share(self.value - value)
+        if accept or gained > 0:
+            self.look, self.value, self.duals = there, value, duals
+        return gained
+
+    def _share(self, amount: float) -> float:
+        return amount / max(abs(self.value), 1e-300)
+
+    def _tell(self, promised: float, apart: int) -> None:
+        if self.progress is not None:
+            self.progress(
+                {
+                    "phase": "solve",
+                    "iteration": self.iterations,
+                    "gap": promised,
+                    "passes": self.passes,
+                    "apart": apart,
+                    "heat": self._current.heat,
+                    "members": len(self.crowd.rate),
+                }
+            )
+
+
+def _stiffer(before: Look, after: Look, bulk: Settled) -> np.ndarray:
+    """[rows] how much more the use of each row changed than its curvature said; at least 1."""
+    meant = bulk.hessian @ (after.duals - before.duals)
+    came = before.use - after.use
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(np.abs(meant) > 1e-9 * np.abs(before.use), came / meant, 1.0)
+    return np.clip(np.nan_to_num(ratio, nan=1.0), 1.2, 30.0)
+
+
+def _bands(crowd: Stream, before: Look, after: Look) -> np.ndarray:
+    """[K] how far from a tie a member may turn next: as far as any of its group has moved."""
+    from allocate.solver.methods.crowd import at_stake
+
+    with np.errstate(invalid="ignore"):
+        shift = np.abs(after.top - before.top) / at_stake(crowd)
+    shift = np.where(np.isfinite(shift) & (crowd.rate > 0), shift, 0.0)
+    most = np.zeros(len(crowd.rows))
+    np.maximum.at(most, crowd.group, shift)
+    return np.clip(most, 1e-10, 0.03)[crowd.group]

@@ -1,0 +1,44 @@
+"""One process of a pass that is spread over devices: prints what it found as JSON.
+
+Usage: mesh_worker.py DEVICES [PROCESSES RANK PORT]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import jax
+
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+if len(sys.argv) > 2:
+    processes, rank, port = map(int, sys.argv[2:5])
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(f"127.0.0.1:{port}", processes, rank)
+
+from allocate.models.loader import load_dict
+from allocate.models.stack import build
+from allocate.solver.methods.pass_jax import JaxLooker
+from benchmarks.instances import draw
+
+
+def main() -> None:
+    """Look at one drawn stream, cold and warm."""
+    loaded = load_dict(draw(300, 3, ("api", "gpu", "uses", "tenants", "humans", "risk")))
+    program = build(loaded.config, loaded.classes).program
+    looker = JaxLooker(program.streams[0], len(program.rows))
+    prices = program.capacity * 0.0 + 0.01
+    looks = [looker.look(prices, heat) for heat in (0.0, 0.01)]
+    print(
+        json.dumps(
+            {
+                "devices": looker.mesh.size,
+                "values": [x.value for x in looks],
+                "use": [x.use.tolist() for x in looks],
+                "arms": [int(x.arm.sum()) for x in looks],
+            }
+        )
+    )
+
+
+main()
