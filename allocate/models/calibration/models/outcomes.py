@@ -1,0 +1,174 @@
+"""Outcomes per query: success by class and model, and how failures go together.
+
+Two forms: wide, one row a query with a column ``MODEL_correct`` or ``MODEL_score`` a model
+(RouteLLM's and RouterArena's); long, one row a query and model. Scores are 0 to 1. Text of a
+query is never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from allocate.models.calibration import mapping
+from allocate.models.calibration.reading import fail
+from allocate.models.calibration.result import LEVEL
+from allocate.models.calibration.statistics import proportion
+
+FIELDS = {
+    "query": "what tells queries apart",
+    "class": "class or subject of the query",
+    "group": "benchmark or data set, where a class alone is not unique",
+    "correct": "1 or 0, or a score from 0 to 1, of one model on one query",
+}
+ALIASES: dict[str, tuple[str, ...]] = {
+    "query": ("query", "query_id", "task_id", "id"),
+    "class": ("class", "subject", "dataset", "category"),
+    "group": ("benchmark",),
+    "correct": ("correct", "score", "reward", "resolved", "success"),
+    "model": ("model",),
+}
+STRAY = 0.02
+"""Share of scores outside 0 to 1 that is left out as stray; more is another unit."""
+_ENDS = ("_correct", "_score")
+
+
+def wide_models(header: list[str]) -> dict[str, str]:
+    """Model → column of a wide table."""
+    out = {}
+    for end in _ENDS:
+        out |= {c.removesuffix(end): c for c in header if c.endswith(end) and len(c) > len(end)}
+    return out
+
+
+def read(path: Path, table: pl.DataFrame, given: Mapping[str, str]) -> pl.DataFrame:
+    """Return columns class, query and one column of scores a model (null: not asked)."""
+    columns = mapping.choose(table.columns, ALIASES, given, path)
+    models = {} if "correct" in given else wide_models(table.columns)
+    kind = pl.lit("all") if "class" not in columns else pl.col(columns["class"]).fill_null("")
+    if "group" in columns and columns.get("class") != columns["group"]:
+        group = pl.col(columns["group"]).fill_null("")
+        kind = pl.when(kind == group).then(group).otherwise(group + "/" + kind)
+    named = table.with_columns(
+        kind.alias("__class"), pl.Series("__line", range(2, table.height + 2))
+    )
+    if models:
+        query = pl.col(columns["query"]) if "query" in columns else pl.col("__line").cast(pl.String)
+        out = [_scores(named, column, model, path) for model, column in models.items()]
+        return named.select(pl.col("__class").alias("class"), query.alias("query"), *out)
+    needed = mapping.choose(table.columns, ALIASES, given, path, ("model", "correct", "query"))
+    long = named.select(
+        pl.col("__class").alias("class"), pl.col(needed["query"]).alias("query"),
+        pl.col(needed["model"]).fill_null("").alias("model"),
+        _scores(named, needed["correct"], "score", path),
+    )  # fmt: skip
+    return long.pivot("model", index=["class", "query"], values="score", aggregate_function="mean")
+
+
+def _scores(table: pl.DataFrame, column: str, name: str, path: Path) -> pl.Series:
+    raw = table[column].cast(pl.String).str.strip_chars().str.to_lowercase()
+    raw = raw.replace({"true": "1", "false": "0", "": None})
+    value = raw.cast(pl.Float64, strict=False)
+    wrong = raw.is_not_null() & value.is_null()
+    if wrong.any():
+        at = int(wrong.arg_max() or 0)
+        shown = "".join(c for c in str(raw[at]) if c.isprintable())[:40]
+        message = f"`{shown}` in `{column}` is not a score from 0 to 1"
+        fail("CAL006", message, path, at + 2)
+    outside = ~value.is_between(0, 1).fill_null(True)
+    if outside.sum() > STRAY * len(value):
+        at = int(outside.arg_max() or 0)
+        message = f"{value[at]:g} in `{column}` is not a score from 0 to 1"
+        fail("CAL008", message, path, at + 2, hint="divide percentages by 100")
+    return value.set(outside, None).alias(name)
+
+
+def models_of(frame: pl.DataFrame) -> list[str]:
+    """Models of a frame of outcomes."""
+    return [c for c in frame.columns if c not in ("class", "query")]
+
+
+def by_class(frame: pl.DataFrame) -> pl.DataFrame:
+    """Success by class and model: share, Wilson interval and the share shrunk to the model's.
+
+    The shrunk share is that of a beta prior with the model's mean, whose weight is fitted to
+    the spread between classes (moments); small classes say little by themselves.
+    """
+    records: list[dict[str, Any]] = []
+    for model in models_of(frame):
+        known = frame.filter(pl.col(model).is_not_null())
+        sums = known.group_by("class", maintain_order=True).agg(
+            pl.col(model).sum().alias("solved"), pl.len().alias("queries")
+        )
+        n, k = (sums[c].to_numpy().astype(float) for c in ("queries", "solved"))
+        mean, weight = _prior(k, n)
+        for kind, solved, queries in zip(sums["class"], k, n, strict=True):
+            share, low, high = proportion(solved, queries)
+            shrunk = (solved + weight * mean) / (queries + weight)
+            records.append({
+                "class": kind, "model": model, "queries": int(queries), "success": share,
+                "low": low, "high": high, "shrunk": shrunk,
+            })  # fmt: skip
+    return pl.DataFrame(records)
+
+
+def _prior(solved: NDArray[Any], tried: NDArray[Any]) -> tuple[float, float]:
+    """Mean and weight (in queries) of the classes' beta prior, by moments."""
+    mean = float(solved.sum() / tried.sum())
+    if len(tried) < 3 or not 0 < mean < 1:
+        return mean, 1.0
+    noise = mean * (1 - mean)
+    spare = float((tried * (solved / tried - mean) ** 2).sum()) - noise * (len(tried) - 1)
+    between = spare / float(tried.sum() - (tried**2).sum() / tried.sum())
+    return mean, float(np.clip(noise / max(between, 1e-9) - 1.0, 1.0, 1e6))
+
+
+def correlations(frame: pl.DataFrame) -> pl.DataFrame:
+    """How failures of each pair go together: over all queries, and within classes.
+
+    Phi coefficient with Fisher's z interval; within classes the scores are centred by class,
+    so that what is left is not that some classes are hard for both.
+    """
+    records = []
+    for a, b in combinations(models_of(frame), 2):
+        both = frame.filter(pl.col(a).is_not_null() & pl.col(b).is_not_null())
+        if both.height < 10:
+            continue
+        centred = both.with_columns(
+            (pl.col(a) - pl.col(a).mean().over("class")).alias("__a"),
+            (pl.col(b) - pl.col(b).mean().over("class")).alias("__b"),
+        )
+        whole = _phi(both[a].to_numpy(), both[b].to_numpy())
+        inside = _phi(centred["__a"].to_numpy(), centred["__b"].to_numpy())
+        if whole is None or inside is None:
+            continue
+        low, high = _reach(whole, both.height)
+        classes = both["class"].n_unique()
+        inner_low, inner_high = _reach(inside, max(both.height - classes, 4))
+        records.append({
+            "model": a, "other": b, "queries": both.height, "correlation": whole, "low": low,
+            "high": high, "within_classes": inside, "within_low": inner_low,
+            "within_high": inner_high,
+            "both_fail": float(np.mean((1 - both[a].to_numpy()) * (1 - both[b].to_numpy()))),
+            "best_of_both": float(np.mean(np.maximum(both[a].to_numpy(), both[b].to_numpy()))),
+        })  # fmt: skip
+    return pl.DataFrame(records)
+
+
+def _phi(a: NDArray[Any], b: NDArray[Any]) -> float | None:
+    if a.std() == 0 or b.std() == 0:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _reach(value: float, n: int) -> tuple[float, float]:
+    z, half = np.arctanh(np.clip(value, -0.9999, 0.9999)), norm.ppf(0.5 + LEVEL / 2)
+    ends = np.tanh([z - half / np.sqrt(n - 3), z + half / np.sqrt(n - 3)])
+    return float(ends[0]), float(ends[1])

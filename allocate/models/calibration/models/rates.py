@@ -1,0 +1,101 @@
+"""Outcomes per query → success by class and model, and correlation of failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from allocate.errors import DataError, Problem
+from allocate.models.calibration.lanes.fragment import rounded
+from allocate.models.calibration.lanes.hardware import slug
+from allocate.models.calibration.models import outcomes
+from allocate.models.calibration.result import Calibration, Options, Parameter, Source
+from allocate.models.calibration.statistics import proportion
+
+
+def calibrate(
+    frame: pl.DataFrame, sources: list[Source], recognised: str, options: Options
+) -> Calibration:
+    """Count what each model solves, by class, and how failures go together."""
+    models = [m for m in outcomes.models_of(frame) if frame[m].count()]
+    wanted = options.settings.get("models")
+    if wanted is not None:
+        models = [m for m in models if m in {w.strip() for w in wanted.split("|")}]
+    if not models:
+        raise DataError([Problem("CAL007", "no outcome can be used", sources[0].name)])
+    frame = frame.select("class", "query", *models)
+    asked = frame.filter(pl.any_horizontal(pl.col(models).is_not_null()))
+    dropped = {"no outcome of any model, or a score outside 0 to 1": frame.height - asked.height}
+    table, pairs = outcomes.by_class(asked), outcomes.correlations(asked)
+    out = Calibration(
+        "models", recognised, asked.height, {k: n for k, n in dropped.items() if n},
+        [], {"success_by_class": table}, {}, sources,
+        [
+            "outcomes say nothing about tokens: each model is a constant, not a curve",
+            "quality_by_class.csv has the columns of a class table; it lacks rates and values",
+        ],
+        state={"by_class": table, "models": models},
+    )  # fmt: skip
+    fragment: dict[str, Any] = {}
+    for model in models:
+        share, low, high = proportion(float(asked[model].sum()), float(asked[model].count()))
+        about = {"method": "share solved, Wilson interval", "rows": asked[model].count()}
+        about |= {"goodness": None, "seen": None}
+        out.parameters.append(Parameter(f"{slug(model)}.quality", share, low, high, "1", about))
+        fragment[slug(model)] = {"label": model, "quality": rounded(share, 4)}
+    out.fragment = {"models": fragment}
+    for row in pairs.iter_rows(named=True):
+        pair = f"{slug(row['model'])}.{slug(row['other'])}"
+        about = {"method": "phi coefficient, Fisher interval", "rows": row["queries"]}
+        for name, low, high in (
+            ("correlation", "low", "high"),
+            ("within_classes", "within_low", "within_high"),
+        ):
+            label = "failure_correlation" + ("_within_classes" if name != "correlation" else "")
+            out.parameters.append(
+                Parameter(f"{pair}.{label}", row[name], row[low], row[high], "1", about)
+            )
+    if pairs.height:
+        out.tables["failure_correlation"] = pairs
+    quality = table.pivot("model", index="class", values="shrunk")
+    names = {m: f"quality.{slug(m)}" for m in models if m in quality.columns}
+    out.tables["quality_by_class"] = quality.rename({"class": "name"} | names)
+    return out
+
+
+def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
+    """Score success by class, as shrunk, raw and by model alone, against other outcomes."""
+    models = [m for m in calibration.state["models"] if m in frame.columns]
+    there = frame.select("class", "query", *models)
+    if not models or not there.height:
+        return {"queries": 0}
+    table: pl.DataFrame = calibration.state["by_class"]
+    overall = table.group_by("model").agg(
+        ((pl.col("success") * pl.col("queries")).sum() / pl.col("queries").sum()).alias("mean")
+    )
+    other = outcomes.by_class(there).rename({"success": "true", "queries": "n"})
+    joined = other.select("class", "model", "true", "n").join(overall, on="model")
+    joined = joined.join(
+        table.select("class", "model", "success", "shrunk"), on=["class", "model"], how="left"
+    )
+    joined = joined.with_columns(
+        pl.col("success").fill_null(pl.col("mean")), pl.col("shrunk").fill_null(pl.col("mean"))
+    )
+    weight = joined["n"].to_numpy().astype(float)
+    true = joined["true"].to_numpy()
+
+    def points(column: str) -> float:
+        off = np.abs(joined[column].to_numpy() - true)
+        return float(100 * (weight * off).sum() / weight.sum())
+
+    return {
+        "queries": there.height,
+        "classes": joined["class"].n_unique(),
+        "success": {
+            "mean_error_points": points("shrunk"),
+            "mean_error_points_of_raw_shares": points("success"),
+            "mean_error_points_of_model_alone": points("mean"),
+        },
+    }

@@ -1,0 +1,300 @@
+"""Puts what the tables of training runs say into parameters, tables and a fragment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from allocate.errors import DataError, Problem
+from allocate.models.calibration.lanes.fragment import rounded
+from allocate.models.calibration.result import Calibration, Options, Parameter
+from allocate.models.calibration.training import gain, staleness, tables
+from allocate.models.calibration.training.tables import Tables
+
+
+def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
+    """Fit every curve that the tables hold."""
+    found = tables.read(paths, options)
+    out = Calibration(
+        "training", ", ".join(found.formats), found.used, found.dropped, [], {}, {}, found.sources
+    )
+    asset: dict[str, Any] = {}
+    _gains(out, found, asset, options)
+    _law(out, found, asset, options)
+    _staleness(out, found, asset, options)
+    _decay(out, found, asset, options)
+    if not out.parameters:
+        message = "nothing could be fitted"
+        hint = "a curve needs four points; staleness needs a score at 0 and that of the base model"
+        if out.notes:
+            message += ": " + "; ".join(out.notes)
+        raise DataError([Problem("CAL007", message, str(paths[0]), hint=hint)])
+    if asset and "gain" not in asset:
+        out.fragment = {}
+        out.notes.append(
+            "no gain was calibrated, so the fragment is empty: name its table beside this one"
+        )
+    elif asset:
+        name = options.settings.get("asset", "rl")
+        fields = {"model": options.settings.get("model", "model")}
+        fields |= {"kind": options.settings.get("kind", "rl")}
+        out.fragment.setdefault("training", {})["assets"] = {name: fields | asset}
+    return out
+
+
+def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
+    """Score fitted curves against other runs, in points of score."""
+    found = tables.read(paths, options)
+    out: dict[str, Any] = {}
+    for run, rows in _by_run(found.rows.get("score against training", [])).items():
+        fits: dict[str, gain.GainFit] = calibration.state.get("gains", {})
+        fitted = fits.get(run) or (next(iter(fits.values())) if len(fits) == 1 else None)
+        if fitted is not None:
+            samples, score = tables.columns(rows, "samples", "score")
+            off = 100 * np.abs(fitted.start + fitted.gain(samples) - score)
+            out.setdefault("score", {})[run or "run"] = _errors(off)
+    efficiencies = _efficiencies(found, options, [])
+    for key, other in efficiencies.items():
+        mine = calibration.state.get("staleness", {}).get(key)
+        if mine is None:
+            continue
+        finite = np.isfinite(other.versions) & (other.versions > 0)
+        said = np.interp(other.versions[finite], mine.versions, mine.value)
+        out.setdefault("efficiency", {})["/".join(filter(None, key)) or "all"] = _errors(
+            100 * np.abs(said - other.raw[finite])
+        )
+    return out | {"rows_dropped": found.dropped, "files": [s.to_dict() for s in found.sources]}
+
+
+def _errors(off: Any) -> dict[str, Any]:
+    return {
+        "points": len(off),
+        "median_error_points": float(np.median(off)) if len(off) else None,
+        "max_error_points": float(off.max()) if len(off) else None,
+    }
+
+
+def _by_run(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    out: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        out.setdefault(str(row.get("run") or ""), []).append(row)
+    return out
+
+
+def _gains(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
+    fits, records = {}, []
+    for run, rows in _by_run(found.rows.get("score against training", [])).items():
+        samples, score = tables.columns(rows, "samples", "score")
+        fitted = gain.fit(samples, score)
+        if fitted is None:
+            out.notes.append(f"fewer than {gain.FEWEST} points: no curve for {run or 'the run'}")
+            continue
+        fits[run] = fitted
+        name = f"{run}.gain" if run else "gain"
+        about = {
+            "method": f"{fitted.form}, least squares with soft-L1, chosen by AICc",
+            "rows": fitted.points, "goodness": {"deviation_points": 100 * fitted.deviation},
+            "seen": list(fitted.seen), "of": "samples",
+        }  # fmt: skip
+        for field, (value, low, high) in fitted.values.items():
+            out.parameters.append(Parameter(f"{name}.{field}", value, low, high, "1", about))
+        against = gain.disagreements(samples, score, fitted)
+        out.notes += [f"{run or 'the run'}: {text}" for text in against]
+        for x, y in zip(samples, score, strict=True):
+            curve = fitted.start + float(fitted.gain(x))
+            records.append({"run": run, "samples": x, "score": y, "curve": curve})
+    if not fits:
+        return
+    out.tables["gain"] = pl.DataFrame(records)
+    out.state["gains"] = fits
+    fitted = max(fits.values(), key=lambda f: f.points)
+    scale = tables.setting(options, "samples", fitted.seen[1]) or fitted.seen[1]
+    values = {field: value[0] for field, value in fitted.values.items()}
+    if fitted.form == "saturating":
+        values["scale"] /= scale
+        asset["gain"] = {"form": "saturating"} | {k: rounded(v) for k, v in values.items()}
+    else:
+        numbers = {k: rounded(v, 7) for k, v in values.items()}
+        asset["gain"] = {"form": "scaling_law"} | numbers | {"samples": scale}
+
+
+def _law(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
+    """A law that somebody fitted: error = ((N0/N)^β + B0/(E + C0))^α at one model size."""
+    law = found.law
+    if not law:
+        return
+    sizes = [k.removeprefix("B0_") for k in law if k.startswith("B0_")]
+    size = options.settings.get("size", sizes[-1] if sizes else "")
+    needed = ("N0", "beta", "alpha", f"B0_{size}", f"C0_{size}")
+    missing = [name for name in needed if name not in law]
+    if missing:
+        hint = f"choose with `--option size=`: {', '.join(sizes)}"
+        message = f"the law has no {', '.join(missing)}"
+        raise DataError([Problem("CAL005", message, found.sources[0].name, hint=hint)])
+    count = tables.setting(options, "parameters", _parameters(size))
+    if not count:
+        message = f"the size `{size}` does not say how many parameters"
+        raise DataError([Problem("CAL009", message, "--option parameters")])
+    values = {
+        "floor": (law["N0"] / count) ** law["beta"], "b": law[f"B0_{size}"],
+        "c": law[f"C0_{size}"], "power": law["alpha"],
+    }  # fmt: skip
+    about = {
+        "method": "a fit by others, without intervals", "rows": int(law.get("n_points", 0)),
+        "goodness": {"r2": law.get("r2")}, "seen": None,
+    }  # fmt: skip
+    for field, value in values.items():
+        out.parameters.append(Parameter(f"gain.{field}", value, math.nan, math.nan, "1", about))
+    asset["gain"] = {"form": "scaling_law"} | {k: rounded(v, 7) for k, v in values.items()}
+    samples = tables.setting(options, "samples")
+    if samples:
+        asset["gain"]["samples"] = samples
+    else:
+        out.notes.append("samples at index 1 are yours to set: `--option samples=51200`")
+
+
+def _parameters(size: str) -> float:
+    """Read ``32B`` or ``1p5B`` as a number of parameters; 0 where it is none."""
+    try:
+        return float(size.casefold().removesuffix("b").replace("p", ".")) * 1e9
+    except ValueError:
+        return 0.0
+
+
+def _efficiencies(
+    found: Tables, options: Options, notes: list[str]
+) -> dict[tuple[str, str], staleness.Staleness]:
+    """Efficiency by algorithm and benchmark. Runs at 0 count for every algorithm."""
+    rows = found.rows.get("score against staleness", [])
+    base = tables.bases(options, found.rows.get("training hours", []))
+    out = {}
+    names = {(str(r.get("algorithm") or ""), str(r.get("benchmark") or "")) for r in rows}
+    for algorithm, benchmark in sorted(names):
+        start = base.get(benchmark, base.get(""))
+        if start is None:
+            notes.append(
+                f"no score of the untrained model on {benchmark or 'the benchmark'}: no efficiency"
+            )
+            continue
+        mine = [r for r in rows if str(r.get("benchmark") or "") == benchmark]
+        mine = [r for r in mine if r["versions"] == 0 or r.get("algorithm") == (algorithm or None)]
+        versions, score = tables.columns(mine, "versions", "score")
+        if not (versions == 0).any() or len(versions) < 3:
+            notes.append(f"no run without staleness on {benchmark or 'the benchmark'}")
+            continue
+        if score[versions == 0].mean() <= start:
+            notes.append(f"training gained nothing on {benchmark or 'the benchmark'}")
+            continue
+        out[algorithm, benchmark] = staleness.fit(versions, score, start)
+    return out
+
+
+def _staleness(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
+    notes: list[str] = []
+    fits = _efficiencies(found, options, notes)
+    out.notes += list(dict.fromkeys(notes))
+    if not fits:
+        return
+    records = []
+    for (algorithm, benchmark), fitted in fits.items():
+        label = "/".join(filter(None, (algorithm, benchmark))) or "staleness"
+        about = {
+            "method": "isotonic regression of gains, parametric bootstrap",
+            "rows": len(fitted.versions), "goodness": {"deviation_points": 100 * fitted.deviation},
+            "seen": [0.0, float(fitted.versions[np.isfinite(fitted.versions)].max())],
+            "of": "versions behind",
+        }  # fmt: skip
+        for i, versions in enumerate(fitted.versions):
+            ends = float(fitted.low[i]), float(fitted.high[i])
+            value = float(fitted.value[i])
+            name = f"{label}.efficiency_{versions:g}"
+            out.parameters.append(Parameter(name, value, *ends, "1", about))
+            records.append({
+                "algorithm": algorithm, "benchmark": benchmark, "versions": versions,
+                "efficiency": value, "low": ends[0], "high": ends[1],
+                "scores_alone": float(fitted.raw[i]),
+            })  # fmt: skip
+        if fitted.against:
+            shown = [text for text in fitted.against]
+            out.notes.append(
+                f"{label} does not fall steadily with staleness ({'; '.join(shown)}); "
+                "the fit pools these"
+            )
+    out.tables["staleness"] = pl.DataFrame(records)
+    out.state["staleness"] = fits
+    asset["staleness"] = _menu(out, found, fits, options)
+
+
+def _menu(
+    out: Calibration, found: Tables, fits: dict[tuple[str, str], staleness.Staleness],
+    options: Options,
+) -> list[dict[str, float]]:  # fmt: skip
+    """Menu of the algorithm that stays worth most at the largest staleness, with costs."""
+    key = max(fits, key=lambda k: fits[k].value[-1])
+    fitted = fits[key]
+    slow = _slow_down(found)
+    relaxed = tables.setting(options, "async_versions", 4.0) or 4.0
+    cost = staleness.costs(fitted.versions, slow or 1.0, relaxed)
+    if slow is None:
+        out.notes.append("no training hours with and without staleness: cost 1 at every staleness")
+    else:
+        about = {"method": "synchronous over asynchronous hours", "rows": 2}
+        out.parameters.append(
+            Parameter("cost_without_staleness", slow, math.nan, math.nan, "1", about)
+        )
+        out.notes.append(
+            f"hours are known at 0 and taken as those of {relaxed:g} versions: a line between"
+        )
+    if len(fits) > 1:
+        out.notes.append(f"the menu is that of {'/'.join(filter(None, key))}")
+    return [
+        {"versions": float(v), "efficiency": rounded(float(e)), "cost": rounded(float(c))}
+        for v, e, c in zip(fitted.versions, fitted.value, cost, strict=True)
+        if np.isfinite(v) and e > 0
+    ]
+
+
+def _slow_down(found: Tables) -> float | None:
+    """Hours of the synchronous run over those of the asynchronous one, smallest model."""
+    hours: dict[str, dict[str, float]] = {}
+    for row in found.rows.get("training hours", []):
+        if row.get("training_hours"):
+            kind = str(row.get("setting")).casefold()
+            hours.setdefault(str(row.get("run")), {})[kind] = row["training_hours"]
+    for kinds in hours.values():
+        if {"synchronous", "asynchronous"} <= kinds.keys():
+            return kinds["synchronous"] / kinds["asynchronous"]
+    return None
+
+
+def _decay(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
+    rows = found.rows.get("score against age", [])
+    if not rows:
+        return
+    base = tables.bases(options, found.rows.get("training hours", []))
+    start = base.get("", next(iter(base.values()), None))
+    if start is None:
+        out.notes.append("no score of the untrained model: no depreciation")
+        return
+    age, score = tables.columns(rows, "age_h", "score")
+    fitted = staleness.decay(age, score - start)
+    if fitted is None:
+        out.notes.append("fewer than three gains above 0: no depreciation")
+        return
+    about = {
+        "method": "gain(0)·exp(-δ·age), least squares of logarithms", "rows": fitted.points,
+        "goodness": {"deviation_log": fitted.deviation}, "of": "hours",
+        "seen": [float(age.min()), float(age.max())],
+    }  # fmt: skip
+    out.parameters.append(
+        Parameter("depreciation_per_h", fitted.value, fitted.low, fitted.high, "1/h", about)
+    )
+    if fitted.value > 0 and "gain" in asset:
+        out.fragment["training"] = {"depreciation_per_h": rounded(fitted.value)}
+    elif fitted.value <= 0:
+        out.notes.append("the gain does not fade in the time seen")

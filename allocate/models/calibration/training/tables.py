@@ -1,0 +1,171 @@
+"""Reads the tables of training runs into arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from allocate.errors import DataError, Problem
+from allocate.models.calibration import mapping, reading, training
+from allocate.models.calibration.reading import fail
+from allocate.models.calibration.result import Options, Source
+
+NUMBERS = ("samples", "score", "versions", "age_h", "training_hours")
+
+
+@dataclass
+class Tables:
+    """Rows by what they are about; laws as name → value; scores as shares of 1."""
+
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    law: dict[str, float] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    used: int = 0
+
+
+def read(paths: Sequence[Path], options: Options) -> Tables:
+    """Read all files."""
+    out = Tables()
+    for path in paths:
+        table = reading.read_table(path)
+        what = _kind(table, options)
+        if what is None:
+            hint = "name its columns, as in `--map samples=step --map score=accuracy`"
+            fail("CAL005", "the table has no score against anything known", path, 1, hint=hint)
+        if what not in out.formats:
+            out.formats.append(what)
+        if what == "fitted scaling law":
+            out.law |= _law(path, table)
+            out.used += table.height
+        else:
+            kept = _rows(path, table, options, what, out.dropped)
+            out.rows.setdefault(what, []).extend(kept)
+            out.used += len(kept)
+        out.sources.append(reading.source(path, table.height))
+    return out
+
+
+def _kind(table: pl.DataFrame, options: Options) -> str | None:
+    for name, what in (
+        ("versions", "score against staleness"),
+        ("age_h", "score against age"),
+        ("samples", "score against training"),
+    ):
+        if name in options.columns:
+            return what
+    return training.kind(table.columns)
+
+
+def _law(path: Path, table: pl.DataFrame) -> dict[str, float]:
+    out = {}
+    for line, (name, value) in enumerate(table.select("parameter", "value").iter_rows(), 2):
+        out[str(name)] = number(value, "value", path, line)
+    return {k: v for k, v in out.items() if v is not None}
+
+
+def _rows(
+    path: Path, table: pl.DataFrame, options: Options, what: str, dropped: dict[str, int]
+) -> list[dict[str, Any]]:
+    needed = {
+        "score against staleness": ("versions", "score"),
+        "score against age": ("age_h", "score"),
+        "score against training": ("samples", "score"),
+        "training hours": ("setting", "training_hours"),
+    }[what]
+    columns = mapping.choose(table.columns, training.ALIASES, options.columns, path, needed)
+    out = []
+    for line, raw in enumerate(table.iter_rows(named=True), 2):
+        row: dict[str, Any] = {"line": line}
+        for name, column in columns.items():
+            cell = raw[column]
+            row[name] = number(cell, column, path, line) if name in NUMBERS else cell
+        asked = all(
+            name not in options.settings or name not in row or row[name] == options.settings[name]
+            for name in ("algorithm", "benchmark", "run")
+        )
+        missing = any(row.get(name) is None for name in needed) and what != "training hours"
+        if missing or not asked:
+            reason = "an empty cell" if missing else "another run, algorithm or benchmark"
+            dropped[reason] = dropped.get(reason, 0) + 1
+            continue
+        out.append(row)
+    _shares(out, path)
+    return out
+
+
+def _shares(rows: list[dict[str, Any]], path: Path) -> None:
+    """Turn percent into shares of 1, for a whole table at once."""
+    scores = [r["score"] for r in rows if r.get("score") is not None]
+    if not scores:
+        return
+    if max(scores) > 100 or min(scores) < 0:
+        fail("CAL008", "scores are neither shares of 1 nor %", path, 1)
+    if max(scores) > 1:
+        if sum(s <= 1 for s in scores) > len(scores) / 2 and len(scores) > 3:
+            fail("CAL008", "some scores look like shares of 1 and some like %", path, 1)
+        for row in rows:
+            if row.get("score") is not None:
+                row["score"] /= 100
+
+
+def number(cell: Any, column: str, path: Path, line: int) -> float | None:
+    """Read a number; ``inf`` is one, an empty cell is None."""
+    if cell is None or not str(cell).strip():
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        shown = "".join(c for c in str(cell) if c.isprintable())[:40]
+        fail("CAL006", f"`{shown}` in `{column}` is not a number", path, line)
+    return value
+
+
+def setting(options: Options, name: str, default: float | None = None) -> float | None:
+    """Read a numeric setting."""
+    text = options.settings.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        message = f"`{name}={text}` is not a number of 0 or more"
+        raise DataError([Problem("CAL009", message, f"--option {name}={text}")])
+    return value
+
+
+def bases(options: Options, rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Score of the untrained model by benchmark, "" for all: as said, else of the hours' table."""
+    out: dict[str, float] = {}
+    for row in rows:
+        if str(row.get("setting")).casefold() == "base" and row.get("score") is not None:
+            out.setdefault("AIME24", row["score"])  # the table's score column is of this benchmark
+    text = options.settings.get("base", "")
+    for part in filter(None, text.split("|")):
+        name, equals, value = part.rpartition("=")
+        try:
+            score = float(value)
+        except ValueError:
+            message = f"`base={text}` is not a score"
+            hint = "write 29.3, or AIME24=29.3|AIME25=24"
+            raise DataError(
+                [Problem("CAL009", message, f"--option base={text}", hint=hint)]
+            ) from None
+        out[name if equals else ""] = score / 100 if score > 1 else score
+    return out
+
+
+def columns(rows: list[dict[str, Any]], *names: str) -> list[np.ndarray]:
+    """Columns of rows as arrays."""
+    return [np.array([row[name] for row in rows], float) for name in names]

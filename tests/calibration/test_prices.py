@@ -1,0 +1,132 @@
+"""Price lists → API models and GPU costs; keys stay in the reader."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from allocate.errors import DataError
+from allocate.models.calibration import prices
+from allocate.models.calibration.result import Options
+
+DATA = Path(__file__).parents[1] / "data" / "prices"
+
+
+def run(*names, **settings):
+    return prices.calibrate([DATA / name for name in names], Options(settings=settings))
+
+
+def test_price_map_keeps_text_models_that_have_prices():
+    calibration = run("price_map.json")
+    assert calibration.recognised == "LiteLLM price map"
+    assert calibration.rows_dropped == {
+        "not a text model": 1,
+        "price of 0: free or not known": 1,
+    }
+    assert calibration.fragment["models"]["gpt_5"]["api"] == {
+        "input_usd_per_mtok": 1.25,
+        "cached_input_usd_per_mtok": 0.125,
+        "output_usd_per_mtok": 10.0,
+    }
+
+
+def test_table_and_map_agree():
+    calibration = run("litellm_prices.csv")
+    check = prices.check(calibration, [DATA / "price_map.json"], Options())
+    assert check["model_prices"]["compared"] == 6
+    assert check["model_prices"]["median_relative_error"] == 0
+    assert check["model_prices"]["changed"] == []
+
+
+def test_config_gives_caps_and_takes_list_prices():
+    calibration = run("litellm_config.yaml", "price_map.json")
+    models = calibration.fragment["models"]
+    assert models["smart"]["api"] == {
+        "input_usd_per_mtok": 1.25,
+        "cached_input_usd_per_mtok": 0.125,
+        "output_usd_per_mtok": 10.0,
+        "requests_per_minute": 600.0,
+        "tokens_per_minute": 150000.0,
+    }
+    assert models["cheap"]["api"]["requests_per_minute"] == 60.0
+    assert "tokens_per_minute" not in models["cheap"]["api"]
+    assert models["own"]["api"]["output_usd_per_mtok"] == 0.8
+    assert calibration.rows_dropped["a pattern of names, not a model"] == 1
+
+
+def test_without_a_list_a_model_without_price_is_named_and_not_free():
+    calibration = run("litellm_config.yaml")
+    assert set(calibration.fragment["models"]) == {"own"}
+    assert any("no price for smart, cheap" in note for note in calibration.notes)
+
+
+def test_keys_and_addresses_never_leave_the_reader(tmp_path):
+    calibration = run("litellm_config.yaml", "price_map.json")
+    shown = repr(calibration) + json.dumps(calibration.to_dict()) + repr(calibration.tables)
+    for secret in ("sk-", "api_key", "AZURE_KEY", "example.invalid", "master"):
+        assert secret not in shown
+    broken = tmp_path / "c.yaml"
+    broken.write_text("model_list:\n  - litellm_params: {api_key: 'sk-12345\n")
+    with pytest.raises(DataError) as caught:
+        prices.calibrate([broken], Options())
+    assert "sk-12345" not in str(caught.value)
+
+
+def test_gpu_price_is_the_cheapest_of_a_node():
+    calibration = run("gpu_prices.csv")
+    gpu = calibration.fragment["gpus"]["h100_sxm"]
+    assert gpu == {"price_usd_per_h": 2.95, "label": "H100-SXM"}
+    price = next(p for p in calibration.parameters if p.name == "h100_sxm.price_usd_per_h")
+    assert price.low <= price.value <= price.high
+    assert calibration.fragment["gpus"]["h200_sxm"]["price_usd_per_h"] == 3.5
+    single = run("gpu_prices.csv", node="1", gpus="H100-SXM")
+    assert set(single.fragment["gpus"]) == {"h100_sxm"}
+
+
+def test_too_many_models_go_to_the_table_only(tmp_path):
+    path = tmp_path / "many.csv"
+    rows = "".join(f"m{i},1e-6,2e-6\n" for i in range(51))
+    path.write_text("model,input_usd_per_token,output_usd_per_token\n" + rows)
+    calibration = prices.calibrate([path], Options())
+    assert calibration.tables["models"].height == 51
+    assert "models" not in calibration.fragment
+    some = prices.calibrate([path], Options(settings={"models": "m1|m7"}))
+    assert set(some.fragment["models"]) == {"m1", "m7"}
+    with pytest.raises(DataError, match="m99"):
+        prices.calibrate([path], Options(settings={"models": "m99"}))
+
+
+HEADER = "model,input_usd_per_token,output_usd_per_token\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code", "words"),
+    [
+        ("a.csv", HEADER + "m,1.25,10\n", "CAL008", "above 0.005 USD per token"),
+        ("a.csv", HEADER + "m,-1e-6,1e-6\n", "CAL006", "not a price"),
+        ("a.csv", HEADER + "m,=1+1,1e-6\n", "CAL006", "`=1+1`"),
+        ("a.csv", HEADER + "m,0,0\n", "CAL007", "no price"),
+        ("g.csv", "accelerator,gpus,on_demand_usd_per_gpu_hour\nX,8,4500\n", "CAL008", "4500"),
+        ("c.yaml", "model_list: 3 # litellm_params\n", "CAL005", "no model_list"),
+        ("p.json", '{"m": {"input_cost_per_token": 1, "litellm_provider": "x"', "CAL003", "early"),
+    ],
+)
+def test_what_cannot_be_used_is_said(tmp_path, name, text, code, words):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError) as caught:
+        prices.calibrate([path], Options())
+    assert caught.value.problems[0].code == code
+    assert words in caught.value.problems[0].message
+
+
+def test_deep_and_repeating_yaml_is_refused(tmp_path):
+    path = tmp_path / "bomb.yaml"
+    lines = ["a: &a [1,2,3,4,5,6,7,8,9]"]
+    for i in range(9):
+        name, before = chr(98 + i), chr(97 + i)
+        lines.append(f"{name}: &{name} [{', '.join(['*' + before] * 9)}]")
+    path.write_text("\n".join(["model_list: [] # litellm_params", *lines]))
+    with pytest.raises(DataError) as caught:
+        prices.calibrate([path], Options())
+    assert caught.value.problems[0].code in ("CAL004", "CAL006")
