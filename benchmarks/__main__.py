@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import success
+from benchmarks import sizes, success
 from benchmarks.one import Record, run_one
 from benchmarks.registry import REGISTRY
 
@@ -37,30 +37,38 @@ def list_() -> None:
     """Name every kind of instance."""
     for one in REGISTRY.values():
         typer.echo(f"{one.name:<15} {one.expect:<11} {one.what}")
+    typer.echo(f"{'synthetic':<15} {'optimal':<11} the size family: --classes, --arms, --rows")
 
 
 @app.command()
 def run(
     name: Annotated[str, typer.Argument(help="a kind of instance, from `list`")],
     classes: Annotated[int, typer.Option(min=1, help="request classes")] = 10,
+    arms: Annotated[int, typer.Option(min=2, help="synthetic: arms of a class")] = 16,
+    rows: Annotated[int, typer.Option(min=4, help="synthetic: coupling rows, about")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="of the draw")] = 0,
     method: Annotated[str, typer.Option(help="auto, prices or conic")] = "auto",
     tolerance: Annotated[float, typer.Option(help="largest relative gap and violation")] = 1e-6,
     format: Annotated[str, typer.Option(help="table or json")] = "table",
 ) -> None:
     """Draw one instance, solve it, and say what came out."""
-    if name not in REGISTRY:
+    if name != "synthetic" and name not in REGISTRY:
         raise typer.BadParameter(f"there is no {name!r}; see `list`", param_hint="NAME")
     if method not in ("auto", "prices", "conic"):
         raise typer.BadParameter("use auto, prices or conic", param_hint="--method")
     if format not in ("table", "json"):
         raise typer.BadParameter("use table or json", param_hint="--format")
-    record = run_one(name, classes, seed, method, tolerance)
+    if name == "synthetic":
+        if method == "conic":
+            raise typer.BadParameter("synthetic is solved by prices", param_hint="--method")
+        record = sizes.run_one(classes, arms, rows, tolerance, seed)
+    else:
+        record = run_one(name, classes, seed, method, tolerance)
     if format == "json":
         typer.echo(json.dumps(success.finite(record), indent=1))
     else:
         for key, value in record.items():
-            typer.echo(f"{key:<11} {value}")
+            typer.echo(f"{key:<19} {value}")
     raise typer.Exit(0 if record["ok"] else 1)
 
 
@@ -76,6 +84,32 @@ def smoke() -> None:
     verdict = "all as they must be" if not wrong else f"{wrong} NOT as they must be"
     typer.echo(f"smoke: {len(SMOKE)} instances, {verdict}, {spent:.1f} s")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command("sizes")
+def sizes_(
+    most: Annotated[int, typer.Option(help="largest number of classes")] = 1_000_000,
+    rows: Annotated[str, typer.Option(help="numbers of rows, with commas")] = "4,40,200",
+    tolerance: Annotated[str, typer.Option(help="tolerances, with commas")] = "1e-6,1e-8",
+    limit: Annotated[float, typer.Option(min=1, help="seconds for one point")] = 900.0,
+) -> None:
+    """Run the size table, write results/sizes.json and the table in README.md."""
+    points = [10**k for k in range(2, 8) if 10**k <= most]
+    document = sizes.run(
+        points,
+        [int(r) for r in rows.split(",")],
+        [float(t) for t in tolerance.split(",")],
+        limit,
+        lambda r: typer.echo(
+            json.dumps(
+                {
+                    k: r.get(k)
+                    for k in ("classes", "rows", "status", "seconds", "passes", "relative_gap")
+                }
+            )
+        ),
+    )
+    sizes.write_readme(document)
 
 
 @app.command()
