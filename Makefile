@@ -45,7 +45,7 @@ bench: $(VENV)/.installed-dev  ## run the benchmarks and write their table
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.installed-dev  ## write the JSON Schemas and the command reference
-	$(BIN)/allocate schema config --out docs/config.schema.json
+	$(BIN)/python -m allocate.models.schema
 	$(BIN)/allocate schema result --out allocate/schema/result.schema.json
 	$(BIN)/typer allocate.cli.main utils docs --name allocate --output docs/commands.md
 

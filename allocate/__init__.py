@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from allocate.models.loader import Loaded
     from allocate.solver.solution import Solution
+    from allocate.solver.studies.comparison import Comparison
 
 __version__ = "0.1.0"
-__all__ = ["Solution", "__version__", "load", "solve", "validate"]
+__all__ = ["Solution", "__version__", "compare", "load", "solve", "validate"]
 
 _LAZY = {"Solution": "allocate.solver.solution"}
 
@@ -102,3 +103,49 @@ def solve(
     elif tuple(overrides) or tuple(scenarios):
         raise ValueError("a loaded config is final: pass overrides and scenarios to load()")
     return solve_loaded(config, method=method, tolerance=tolerance, seed=seed)
+
+
+def compare(
+    config: str | Path | Mapping[str, Any] | Loaded,
+    overrides: Iterable[str] = (),
+    scenarios: Iterable[str] = (),
+    *,
+    baselines: Iterable[str] | None = None,
+    observed: str | Path | None = None,
+    against: str | None = None,
+    method: str = "auto",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+    attribution: bool = True,
+) -> Comparison:
+    """Compare the joint optimum with what each layer does alone, at equal spending.
+
+    Args:
+        config: a path, a mapping, or what :func:`load` returned.
+        overrides: ``dotted.path=value`` as ``--set`` takes them; not with a loaded config.
+        scenarios: names under ``scenarios`` to apply; not with a loaded config.
+        baselines: which to draw; default all that can be.
+        observed: a table, or a result of solve, of what is done today.
+        against: the baseline of the verdict; default ``greedy-tuned``.
+        method: ``auto``, or a method by name.
+        tolerance: largest relative gap between an answer and its bound.
+        seed: of every random draw.
+        attribution: also split the gain among the layers.
+    """
+    from allocate.models.loader import Loaded
+    from allocate.solver.studies.compare import compare as compare_loaded
+
+    if not isinstance(config, Loaded):
+        config = load(config, overrides, scenarios)
+    elif tuple(overrides) or tuple(scenarios):
+        raise ValueError("a loaded config is final: pass overrides and scenarios to load()")
+    return compare_loaded(
+        config,
+        baselines,
+        observed,
+        against,
+        method=method,
+        tolerance=tolerance,
+        seed=seed,
+        attribution=attribution,
+    )

@@ -8,9 +8,9 @@ and raised once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 CODES = {
     "CFG001": "the file cannot be read",
@@ -47,6 +47,18 @@ CODES = {
     "CFG040": "the class table cannot be read",
     "CFG041": "a column of the class table is missing or not known",
     "CFG042": "a cell of the class table is empty or wrong",
+    "OBS001": "the table of what is done today cannot be read",
+    "OBS002": "a column of the table of what is done today is not known",
+    "OBS003": "a cell of the table of what is done today is wrong",
+    "CAL001": "a source cannot be read",
+    "CAL002": "a source is of no known format",
+    "CAL003": "a source ends early or is damaged",
+    "CAL004": "a source is too large, grows too large or is nested too deeply",
+    "CAL005": "a column or field of a source is missing",
+    "CAL006": "a value in a source is wrong",
+    "CAL007": "there is too little to fit",
+    "CAL008": "values of a source are in different units",
+    "CAL009": "an option of the calibration is wrong",
 }
 """Every error code and what it means; a code is never given a new meaning."""
 
@@ -142,13 +154,23 @@ class UnitError(AllocateError, ValueError):
 
 
 class SolveError(AllocateError):
-    """There is no answer to give: the limits conflict, or nothing bounds the welfare."""
+    """There is no answer to give: the limits conflict, or nothing bounds the welfare.
 
-    def __init__(self, status: str, message: str, conflicts: Sequence[str] = ()) -> None:
+    ``conflicts`` names the limits; ``proof`` holds the multipliers that prove the conflict.
+    """
+
+    def __init__(
+        self,
+        status: str,
+        message: str,
+        conflicts: Sequence[str] = (),
+        proof: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.conflicts = tuple(conflicts)
+        self.proof = proof
         self.exit_code = 3 if status in {"infeasible", "unbounded"} else 4
 
     def __str__(self) -> str:

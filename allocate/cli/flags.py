@@ -1,17 +1,28 @@
-"""The flags that mean the same everywhere, each with its environment name ``ALLOCATE_<FLAG>``."""
+"""The flags that mean the same everywhere.
+
+Most have an environment name ``ALLOCATE_<FLAG>``, which the front page of the help says once. Flags
+that name or replace a file have none: exported, they would send every command's answer there.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from allocate.errors import AllocateError
 
 MODEL = "The question"
 ANSWER = "The answer"
 SOLVER = "The solver"
 STORY = "The story on stderr"
+LEAST_TOLERANCE, MOST_TOLERANCE = 1e-12, 1.0
+
+
+class FlagError(AllocateError):
+    """A flag has a value that makes no sense, or none beside another flag."""
 
 
 class Format(StrEnum):
@@ -50,131 +61,135 @@ class Part(StrEnum):
     TRAINING = "training"
 
 
-BY_SUFFIX = {".json": Format.JSON, ".csv": Format.CSV, ".md": Format.MARKDOWN}
+BY_SUFFIX = {
+    ".json": Format.JSON,
+    ".csv": Format.CSV,
+    ".md": Format.MARKDOWN,
+    ".txt": Format.TABLE,
+    "": Format.TABLE,
+}
+
+
+def option(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:
+    """Declare a flag whose environment name is not repeated in every line of the help."""
+    more.setdefault("envvar", f"ALLOCATE_{names[-1].lstrip('-').upper().replace('-', '_')}")
+    return typer.Option(*names, help=help, rich_help_panel=panel, show_envvar=False, **more)
+
+
+def switch(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:
+    """Declare a flag that takes no value."""
+    return option(*names, help=help, panel=panel, metavar="", **more)
+
+
+def _check_tolerance(value: float) -> float:
+    if not LEAST_TOLERANCE <= value <= MOST_TOLERANCE:
+        raise FlagError(
+            f"--tolerance must be between {LEAST_TOLERANCE:g} and {MOST_TOLERANCE:g}, not {value:g}"
+        )
+    return value
+
 
 ConfigFile = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="The config file.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="The config file; - reads it from stdin.", show_default=False
+    ),
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--set",
         metavar="PATH=VALUE",
-        envvar="ALLOCATE_SET",
-        rich_help_panel=MODEL,
         help="Change one value, e.g. models.cheap.quality=0.8. Repeatable.",
+        panel=MODEL,
     ),
 ]
 Scenario = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
         "--scenario",
         metavar="A,B",
-        envvar="ALLOCATE_SCENARIO",
-        rich_help_panel=MODEL,
         help="Apply scenarios of the config, in this order.",
+        panel=MODEL,
     ),
 ]
 FormatFlag = Annotated[
     Format | None,
-    typer.Option(
+    option(
         "--format",
-        envvar="ALLOCATE_FORMAT",
-        rich_help_panel=ANSWER,
-        help="How the answer is written; default table, or what --out ends with.",
+        metavar="FORMAT",
+        help="table, json, csv or markdown; default table, or what --out ends with.",
+        panel=ANSWER,
         show_default=False,
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--out",
         metavar="FILE",
-        envvar="ALLOCATE_OUT",
-        rich_help_panel=ANSWER,
         help="Write the answer to FILE, whole or not at all.",
+        panel=ANSWER,
+        envvar=None,
     ),
 ]
-All = Annotated[
-    bool,
-    typer.Option(
-        "--all", envvar="ALLOCATE_ALL", rich_help_panel=ANSWER, help="Show every line of a table."
-    ),
-]
+All = Annotated[bool, switch("--all", help="Show every line of a table.", panel=ANSWER)]
 Table = Annotated[
-    Part,
-    typer.Option(
+    Part | None,
+    option(
         "--table",
-        envvar="ALLOCATE_TABLE",
-        rich_help_panel=ANSWER,
-        help="Which table --format csv writes.",
+        metavar="NAME",
+        help="Only this table: prices, router, autonomy, serving or training.",
+        panel=ANSWER,
+        show_default=False,
     ),
 ]
 MethodFlag = Annotated[
     Method,
-    typer.Option(
-        "--method", envvar="ALLOCATE_METHOD", rich_help_panel=SOLVER, help="How it is solved."
+    option(
+        "--method",
+        metavar="METHOD",
+        help="prices: Newton on the exact dual; conic: an interior-point solver finds the first "
+        "prices; auto: prices, then conic where that is not certified; gradient: not in this "
+        "release.",
+        panel=SOLVER,
     ),
 ]
 Tolerance = Annotated[
     float,
-    typer.Option(
+    option(
         "--tolerance",
-        envvar="ALLOCATE_TOLERANCE",
-        rich_help_panel=SOLVER,
-        min=1e-12,
-        max=1.0,
-        help="Largest relative gap between the answer and its bound.",
+        metavar="SHARE",
+        help="Largest relative gap between the answer and its bound, 1e-12 to 1.",
+        panel=SOLVER,
+        callback=_check_tolerance,
     ),
 ]
 Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed", envvar="ALLOCATE_SEED", rich_help_panel=SOLVER, help="Seed of random draws."
-    ),
+    int, option("--seed", metavar="NUMBER", help="Seed of random draws.", panel=SOLVER)
 ]
 Quiet = Annotated[
     bool,
-    typer.Option(
+    switch(
         "-q",
         "--quiet",
-        envvar="ALLOCATE_QUIET",
-        rich_help_panel=STORY,
-        help="No story; with --out, only the path written.",
+        help="No story and no next steps; with --out, only the path written.",
+        panel=STORY,
     ),
 ]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "-v", "--verbose", envvar="ALLOCATE_VERBOSE", rich_help_panel=STORY, help="More of it."
-    ),
-]
+Verbose = Annotated[bool, switch("-v", "--verbose", help="More of it.", panel=STORY)]
 ColorFlag = Annotated[
     Color,
-    typer.Option(
+    option(
         "--color",
-        envvar="ALLOCATE_COLOR",
-        rich_help_panel=STORY,
-        help="Colour; auto means on a terminal without NO_COLOR.",
+        metavar="WHEN",
+        help="always, never, or auto: on a terminal without NO_COLOR.",
+        panel=STORY,
     ),
 ]
-NoProgress = Annotated[
-    bool,
-    typer.Option(
-        "--no-progress",
-        envvar="ALLOCATE_NO_PROGRESS",
-        rich_help_panel=STORY,
-        help="No progress line.",
-    ),
-]
+NoProgress = Annotated[bool, switch("--no-progress", help="No progress line.", panel=STORY)]
 Debug = Annotated[
-    bool,
-    typer.Option(
-        "--debug",
-        envvar="ALLOCATE_DEBUG",
-        rich_help_panel=STORY,
-        help="Show the traceback of an internal error.",
-    ),
+    bool, switch("--debug", help="Show the traceback of an internal error.", panel=STORY)
 ]
 
 
@@ -184,7 +199,17 @@ def names(texts: list[str] | None) -> tuple[str, ...]:
 
 
 def choose_format(given: Format | None, out: Path | None) -> Format:
-    """Take the format that was asked for, else what the file's name says, else a table."""
-    if given is not None:
-        return given
-    return BY_SUFFIX.get(out.suffix.lower(), Format.TABLE) if out else Format.TABLE
+    """Take the format that was asked for, else what the file's name says, else a table.
+
+    Raises:
+        FlagError: the name ends with something that no format is known by.
+    """
+    if given is not None or out is None:
+        return given or Format.TABLE
+    if out.suffix.lower() not in BY_SUFFIX:
+        known = ", ".join(suffix for suffix in BY_SUFFIX if suffix)
+        raise FlagError(
+            f"no format is known by `{out.suffix}`: end the name of {out} with one of {known}, "
+            "or say which with --format"
+        )
+    return BY_SUFFIX[out.suffix.lower()]

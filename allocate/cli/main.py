@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -16,6 +17,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from allocate import __version__
+from allocate.cli.commands.calibrate import calibrate
+from allocate.cli.commands.compare import compare
 from allocate.cli.commands.init import init
 from allocate.cli.commands.later import add_later
 from allocate.cli.commands.schema import schema
@@ -59,9 +62,10 @@ def front(
     What if:  allocate solve demo/config.yaml --set demand.scale=2
 
     The answer goes to stdout, the story to stderr. Nothing is sent anywhere.
+    Flags that name no file can be set in the environment, as ALLOCATE_<FLAG>.
 
-    Exit codes: 0 done; 1 the answer is no; 2 could not start; 3 infeasible or unbounded;
-    4 stopped early or not certified; 70 a bug.
+    Exit codes: 0 done; 1 the answer is no; 2 could not start; 3 infeasible or
+    unbounded; 4 stopped early or not certified; 70 a bug.
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -70,6 +74,8 @@ def front(
 app.command()(init)
 app.command()(validate)
 app.command()(solve)
+app.command()(compare)
+app.command()(calibrate)
 add_later(app)
 app.command()(schema)
 
@@ -108,9 +114,27 @@ def _stopped() -> int:
 def _misused(error: Exception) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "allocate"
-    complain(f"error: {error.format_message()}")  # type: ignore[attr-defined]
+    complain(f"error: {_plainly(error.format_message())}")  # type: ignore[attr-defined]
     complain(f"help: {command} --help lists what it takes")
     return EXIT_USAGE
+
+
+# What typer says of its own machinery, and how a person would say it.
+_WORDS = (
+    (r"Invalid value for ", ""),
+    (r" \(env var: '\w+'\)", ""),
+    (r"Value error, ('.*') is not one of ", r"\1 is not one of "),
+    (r"Input should be a valid number.*", "not a number"),
+    (r"Input should be a valid integer.*", "not a whole number"),
+    (r"Input should be a valid boolean.*", "neither true nor false"),
+    (r"Got unexpected extra arguments?\(?s?\)? \((.*)\)", r"one argument too many: \1"),
+)
+
+
+def _plainly(message: str) -> str:
+    for pattern, words in _WORDS:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def _bug(error: Exception, arguments: list[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from allocate.cli.terminal import Story
@@ -15,13 +16,47 @@ class OutputError(AllocateError):
     """The answer cannot be written where it was asked for."""
 
 
+def check_out(out: Path | None, inputs: Iterable[Path | None]) -> None:
+    """Refuse, before any work is done, a place that cannot take the answer or holds the question.
+
+    Raises:
+        OutputError: it is one of the inputs, a folder, or cannot be written.
+    """
+    if out is None:
+        return
+    for path in inputs:
+        if path is not None and _same(out, path):
+            raise OutputError(f"--out {out} would replace {path}, which is read; name another file")
+    folder = out.resolve().parent
+    if out.is_dir():
+        raise OutputError(f"{out} cannot be written: it is a folder; name a file in it")
+    if not folder.is_dir():
+        raise OutputError(f"{out} cannot be written: there is no folder {folder}")
+    if not os.access(folder if not out.exists() or out.is_file() else out, os.W_OK):
+        raise OutputError(f"{out} cannot be written: no permission")
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:  # one of the two is not there yet
+        return False
+
+
 def deliver(answer: str, out: Path | None, story: Story) -> None:
-    """Give the answer to stdout, or to a file and say so."""
+    """Give the answer to stdout, or to a file and say so.
+
+    An answer that its file cannot take after all goes to stdout: it may have taken hours.
+    """
     answer = answer if answer.endswith("\n") else answer + "\n"
     if out is None:
         write_stdout(answer)
         return
-    write_whole(out, answer)
+    try:
+        write_whole(out, answer)
+    except OutputError as error:
+        write_stdout(answer)
+        raise OutputError(f"{error} The answer is on stdout instead.") from error
     if story.quiet:
         write_stdout(f"{out}\n")
     else:

@@ -10,11 +10,6 @@ METHODS_TODAY = frozenset({Method.AUTO, Method.PRICES, Method.CONIC})
 
 #: Commands that are named but not built: what each will do, and what can be done today.
 COMMANDS_LATER = {
-    "compare": (
-        "Joint against each layer alone, under the same true costs.",
-        "solve the config and each change of it with `allocate solve CONFIG --set "
-        "PATH=VALUE --format json`, and compare objective.welfare",
-    ),
     "diagnose": (
         "The seven failure modes, each with its size in USD per hour.",
         "read the worth, pay and valid range of each price in `allocate solve CONFIG`",
@@ -23,11 +18,6 @@ COMMANDS_LATER = {
         "Capacity: the value of the next unit and where to stop buying.",
         "read the price and its valid range in `allocate solve CONFIG`, and solve again with "
         "`--set RESOURCE=CAPACITY`",
-    ),
-    "calibrate": (
-        "Logs and measurements to tables and curves with fit quality.",
-        "write fitted numbers into the config by hand; `allocate schema config` names each "
-        "field with its unit",
     ),
     "report": (
         "A result rendered as one HTML page, without solving.",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH = 80
+NARROWEST = 20
 WIDEST = 120
 
 
@@ -27,7 +28,7 @@ def is_coloured(stream: TextIO, color: Color) -> bool:
 
 
 def make_console(stream: TextIO, color: Color = Color.AUTO) -> Console:
-    """Open a console on a stream: its width when it is a terminal, else 80, and never markup."""
+    """Open a console on a stream: never markup, and as wide as `width_of` says."""
     from rich.console import Console
 
     coloured = is_coloured(stream, color)
@@ -39,15 +40,38 @@ def make_console(stream: TextIO, color: Color = Color.AUTO) -> Console:
         markup=False,
         highlight=False,
         emoji=False,
-        width=None if stream.isatty() else PIPED_WIDTH,
+        width=width_of(stream),
     )
     if console.width > WIDEST:
         console.width = WIDEST
     return console
 
 
+def width_of(stream: TextIO) -> int | None:
+    """Take the terminal's width (None: rich asks it); elsewhere what COLUMNS says, else 80."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) >= NARROWEST:
+        return int(columns)
+    return None if stream.isatty() else PIPED_WIDTH
+
+
+def progress_console(stream: TextIO) -> Console:
+    """Open a console that redraws a line; NO_COLOR takes its colour, not the line."""
+    from rich.console import Console
+
+    coloured = is_coloured(stream, Color.AUTO)
+    return Console(
+        file=stream,
+        force_terminal=stream.isatty(),
+        no_color=not coloured,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
 def plain_console() -> Console:
-    """Open a console for a file: the piped width and no colour, whatever the terminal is."""
+    """Open a console for a file: the width of a pipe and no colour, whatever the terminal is."""
     return make_console(io.StringIO(), Color.NEVER)
 
 

@@ -66,6 +66,29 @@ def test_infeasible_prints_a_document_and_names_the_conflict(cli, config, solver
     assert "- limits.risk_per_h" in screen.out
 
 
+def test_a_refusal_is_told_once(cli, config, solver):
+    def fail(*args, **kwargs):
+        raise SolveError("infeasible", "limits exclude each other", ("limits.risk_per_h",))
+
+    solver.solve = fail
+    ran = cli("solve", config)
+    told = ran.out + ran.err
+    assert told.count("limits exclude each other") == 1
+    assert told.count("limits.risk_per_h") == 1
+    assert "PATH=VALUE" not in told
+
+
+def test_an_unbounded_answer_says_what_to_bound(cli, config, solver):
+    def fail(*args, **kwargs):
+        raise SolveError("unbounded", "tokens cost nothing; give token_uses.*.max_tokens")
+
+    solver.solve = fail
+    ran = cli("solve", config)
+    assert ran.code == 3
+    assert "give token_uses.*.max_tokens" in ran.out
+    assert "--set budgets.money_usd=" in ran.out
+
+
 def test_interrupt_ends_with_4(cli, monkeypatch):
     raising(monkeypatch, KeyboardInterrupt())
     ran = cli("solve", "c.yaml")
@@ -115,6 +138,36 @@ def test_what_cannot_start_ends_with_2(cli, arguments):
     assert ran.code == 2
     assert ran.out + ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["solve", "c.yaml", "--format", "yaml"], "'yaml' is not one of 'table', 'json'"),
+        (["solve", "c.yaml", "--tolerance", "0"], "must be between 1e-12 and 1, not 0"),
+        (["solve", "c.yaml", "--tolerance", "x"], "not a number"),
+        (["solve", "c.yaml", "--seed", "1.5"], "not a whole number"),
+        (["solve", "c.yaml", "d.yaml"], "d.yaml"),
+        (["schema", "yaml"], "'yaml' is not one of 'config', 'result'"),
+        (["solve", "c.yaml", "--table", "prices", "--format", "json"], "--table"),
+        (["solve", "c.yaml", "--out", "x.html"], "`.html`"),
+    ],
+)
+def test_a_wrong_flag_is_told_in_plain_words(cli, arguments, told):
+    ran = cli(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+    for word in ("Value error", "env var", "Input should", "0.00000"):
+        assert word not in ran.err
+
+
+@pytest.mark.parametrize("command", ["init", "validate", "solve", "schema"])
+def test_help_fits_eighty_columns_and_breaks_no_word(cli, command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = cli(command, "--help").out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "[env var" not in out
+    assert "|json" not in out  # choices are words of the help's sentence
 
 
 @pytest.mark.parametrize("command", ["init", "validate", "solve", "schema", *COMMANDS_LATER])

@@ -46,5 +46,29 @@ def test_slack_prices_are_shown_as_zero(cli, solved):
 
 
 def test_hidden_lines_are_counted(cli, solved):
-    assert "2 more lines: --all shows them" in cli("solve", CONFIG).out
+    solved["layers"]["router"] *= 3
+    assert "lines: --all shows them" in cli("solve", CONFIG).out
     assert "--all shows" not in cli("solve", CONFIG, "--all").out
+
+
+@pytest.mark.parametrize("part", ["prices", "router", "autonomy", "serving", "training"])
+def test_one_table_alone(cli, solved, part):
+    text = cli("solve", CONFIG, "--table", part).out
+    title = {"prices": "Prices", "router": "Router", "autonomy": "Router"}.get(part, part.title())
+    assert text.startswith(title)
+    assert "\n\n" not in text  # no second table
+    assert cli("solve", CONFIG, "--table", part, "--format", "markdown").out.startswith("## ")
+
+
+@pytest.mark.parametrize("part", ["prices", "router", "autonomy", "serving", "training"])
+def test_a_table_without_lines_still_has_its_header(cli, solved, part):
+    wanted = cli("solve", CONFIG, "--format", "csv", "--table", part).out.splitlines()[0]
+    if part == "prices":
+        solved["prices"] = []
+    else:
+        solved["layers"][part] = []
+    ran = cli("solve", CONFIG, "--format", "csv", "--table", part)
+    header = ran.out.removesuffix("\n").split(",")
+    assert ran.out.count("\n") == 1
+    assert len(header) >= 5
+    assert {name for name in header if name != "tokens"} <= set(wanted.split(","))

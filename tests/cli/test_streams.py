@@ -87,10 +87,84 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["r.json"]
 
 
-def test_an_unwritable_place_ends_with_2(cli, solved, tmp_path):
-    ran = cli("solve", "c.yaml", "--out", tmp_path / "none" / "r.json")
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "version: 1\nmodels: {m: {quality: 0.5}}\nclass_table: {path: t.csv}\n"
+        "include: [piece.yaml]\n"
+    )
+    (tmp_path / "t.csv").write_text("rate_per_s,value_usd\n1,1\n")
+    (tmp_path / "piece.yaml").write_text("demand: {scale: 2}\n")
+    return path
+
+
+def refused_unsolved(cli, solver, config, out, *flags):
+    """Ask for an answer that cannot go where it should, of a solver that must not be called."""
+
+    def solve(*args, **kwargs):
+        raise AssertionError("it was solved all the same")
+
+    solver.solve = solve
+    before = {path.name: path.read_bytes() for path in config.parent.iterdir() if path.is_file()}
+    ran = cli("solve", config, "--out", out, *flags)
     assert ran.code == 2
-    assert "cannot be written" in ran.err
+    assert ran.out == ""
+    after = {path.name: path.read_bytes() for path in config.parent.iterdir() if path.is_file()}
+    assert after == before
+    return ran.err
+
+
+def test_an_unwritable_place_is_refused_before_the_solve(cli, solver, config, tmp_path):
+    assert "no folder" in refused_unsolved(cli, solver, config, tmp_path / "none" / "r.json")
+    assert "a folder" in refused_unsolved(cli, solver, config, tmp_path, "--format", "json")
+
+
+@pytest.mark.parametrize("name", ["c.yaml", "t.csv", "piece.yaml", "link.yaml"])
+def test_an_input_is_never_replaced_by_the_answer(cli, solver, config, name):
+    (config.parent / "link.yaml").symlink_to(config)
+    told = refused_unsolved(cli, solver, config, config.parent / name, "--format", "json")
+    assert "would replace" in told
+
+
+def test_an_unknown_ending_is_refused(cli, solver, config, tmp_path):
+    told = refused_unsolved(cli, solver, config, tmp_path / "x.html")
+    assert ".html" in told
+    assert ".json" in told
+
+
+def test_an_answer_that_cannot_be_written_after_all_is_not_lost(cli, solved, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(output.os, "replace", fail)
+    ran = cli("solve", "c.yaml", "--out", tmp_path / "r.json")
+    assert ran.code == 2
+    assert json.loads(ran.out) == solved
+    assert "No space left" in ran.err
+    assert "on stdout instead" in ran.err
+
+
+def test_columns_are_believed_on_a_pipe(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    assert make_console(io.StringIO()).width == 120
+    monkeypatch.setenv("COLUMNS", "400")
+    assert make_console(io.StringIO()).width == 120
+    monkeypatch.setenv("COLUMNS", "wide")
+    assert make_console(io.StringIO()).width == 80
+
+
+def test_an_exported_out_sends_nothing_there(cli, solved, tmp_path, monkeypatch):
+    monkeypatch.setenv("ALLOCATE_OUT", str(tmp_path / "everything.json"))
+    assert cli("solve", "c.yaml").out
+    assert not (tmp_path / "everything.json").exists()
+
+
+def test_next_steps_are_for_a_person_who_reads_them_now(cli, solved, tmp_path):
+    assert "\nNext\n" in cli("solve", "c.yaml").out
+    assert "\nNext\n" not in cli("solve", "c.yaml", "-q").out
+    cli("solve", "c.yaml", "--out", tmp_path / "r.txt")
+    assert "\nNext\n" not in (tmp_path / "r.txt").read_text()
 
 
 def test_a_written_file_follows_links_and_keeps_its_mode(tmp_path):
@@ -116,16 +190,63 @@ def test_a_reader_that_leaves_is_no_error():
         assert process.wait() == 0
 
 
-def test_progress_shows_on_a_terminal_after_a_while(monkeypatch):
+def shown_progress(monkeypatch, *steps) -> str:
+    """Report steps on a terminal and return what it drew last."""
     monkeypatch.setattr(progress, "AFTER_S", 0.0)
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with Progress(Story()) as shown:
         assert shown._timer is not None
         shown._timer.join()
-        shown.report({"iteration": 3, "gap": 1e-3})
+        for step in steps:
+            shown.report(step)
         assert shown._status is not None
-    assert "solving" in terminal.getvalue() or "iteration" in terminal.getvalue()
+    return terminal.getvalue()
+
+
+def test_progress_shows_on_a_terminal_after_a_while(monkeypatch):
+    drawn = shown_progress(monkeypatch, {"phase": "training", "round": 9, "gap": 1e-3})
+    assert "letting routing and training agree, round 9, 0 s" in drawn
+
+
+def test_progress_needs_no_colour(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    drawn = shown_progress(monkeypatch, {"phase": "speeds", "round": 2, "of": 10})
+    assert "choosing speeds (2 of 10)" in drawn
+    assert f"{ESCAPE}[3" not in drawn  # the line is redrawn, and nothing in it is coloured
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        ({}, "looking for the optimum, 41 s"),
+        ({"phase": "solve", "round": 0, "gap": 50_181.0}, "looking for the optimum, 41 s"),
+        (
+            {"phase": "speeds", "round": 2, "gap": 0.3},
+            "choosing speeds, round 2, 41 s; Ctrl-C gives the last round",
+        ),
+        ({"iteration": 7, "gap": 0.861, "ridge": 0.01}, "looking for the optimum, gap 0.86, 41 s"),
+        (
+            {"phase": "training", "round": 9, "of": None, "gap": None, "passes": 3},
+            "letting routing and training agree, round 9, 41 s; Ctrl-C gives the last round",
+        ),
+        (
+            {"phase": "ranges", "round": 4, "of": 15, "gap": 1e-9},
+            "optimum found; checking how far prices hold (4 of 15), 41 s; Ctrl-C keeps the answer",
+        ),
+    ],
+)
+def test_progress_says_what_goes_on(step, line):
+    assert progress.describe(step, 41.3) == line
+
+
+def test_a_new_phase_forgets_the_numbers_of_the_last():
+    shown = Progress(Story())
+    shown.report({"phase": "solve", "gap": 0.5})
+    shown.report({"passes": 2})
+    assert "gap 0.5" in shown.line()
+    shown.report({"phase": "ranges", "round": 1, "of": 3})
+    assert "gap" not in shown.line()
 
 
 @pytest.mark.parametrize(("quiet", "shown"), [(True, True), (False, False)])

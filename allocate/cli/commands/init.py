@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Annotated
 import typer
 
 from allocate.cli import flags
-from allocate.cli.commands.schema import config_schema
 from allocate.cli.output import OutputError, deliver, write_whole
 from allocate.cli.terminal import Story
 
@@ -33,14 +31,22 @@ def init(
     ] = Path("."),
     template: Annotated[
         Template,
-        typer.Option(
+        flags.option(
             "--template",
-            envvar="ALLOCATE_TEMPLATE",
+            metavar="NAME",
             help="toy: two API models; agent-fleet: autonomy and reviewers; capacity: own GPUs.",
         ),
     ] = Template.TOY,
+    source: Annotated[
+        Path | None,
+        flags.option(
+            "--from",
+            metavar="DIR",
+            help="Start from what `allocate calibrate --out DIR` found, instead of a template.",
+        ),
+    ] = None,
     force: Annotated[
-        bool, typer.Option("--force", envvar="ALLOCATE_FORCE", help="Replace files that exist.")
+        bool, flags.switch("--force", help="Replace files that exist.", envvar=None)
     ] = False,
     quiet: flags.Quiet = False,
     debug: flags.Debug = False,
@@ -50,8 +56,10 @@ def init(
     allocate init demo
 
     allocate init demo --template capacity
+
+    allocate init fleet --from fleet
     """
-    from importlib.resources import files
+    from allocate.models.schema import render
 
     config = folder / CONFIG
     if config.exists() and not force:
@@ -60,11 +68,43 @@ def init(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder} cannot be made: {error.strerror or error}.") from error
-    body = files("allocate").joinpath("templates", f"{template}.yaml").read_text("utf-8")
-    schema = json.dumps(config_schema(), indent=1, ensure_ascii=False)
-    write_whole(folder / SCHEMA, schema + "\n")
+    body, told = _from_calibration(source, folder) if source else (_template(template), "")
+    write_whole(folder / SCHEMA, render())
     write_whole(config, f"# yaml-language-server: $schema={SCHEMA}\n{body}")
-    deliver(str(config) if quiet else _next(config), None, Story(quiet))
+    deliver(str(config) if quiet else told + _next(config), None, Story(quiet))
+
+
+def _template(template: Template) -> str:
+    from importlib.resources import files
+
+    return files("allocate").joinpath("templates", f"{template}.yaml").read_text("utf-8")
+
+
+def _from_calibration(source: Path, folder: Path) -> tuple[str, str]:
+    """A config that includes what was calibrated, and what to say of it."""
+    import io
+
+    from ruamel.yaml import YAML
+
+    from allocate.models.calibration.assemble import assemble
+
+    config, draft = assemble(source, folder)
+    lines = "".join(f"# measured  {line}\n" for line in draft.measured)
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.width = 100
+    yaml.default_flow_style = None  # leaves in one line
+    yaml.dump(config, text)
+    yaml.default_flow_style = False
+    if draft.assumed:
+        yaml.dump({"assumed": draft.assumed}, text)
+    head = (
+        "# A first config from calibrations: the included files hold what was measured, this one\n"
+        "# what nobody measured. Each number under `assumed` is a guess: put your own.\n"
+    )
+    measured = "".join(f"measured  {line}\n" for line in draft.measured)
+    assumed = "".join(f"assumed   {path}: {why}\n" for path, why in draft.assumed.items())
+    return f"{head}{lines}{text.getvalue()}", f"{measured}{assumed}\n"
 
 
 def _next(config: Path) -> str:

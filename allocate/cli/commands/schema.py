@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from allocate.cli import flags
-from allocate.cli.output import deliver
+from allocate.cli.output import check_out, deliver
 from allocate.cli.terminal import Story
 
 
@@ -21,7 +21,9 @@ class Document(StrEnum):
 
 
 def schema(
-    document: Annotated[Document, typer.Argument(help="Of which document.")] = Document.CONFIG,
+    document: Annotated[
+        Document, typer.Argument(metavar="DOCUMENT", help="Of which: config or result.")
+    ] = Document.CONFIG,
     out: flags.Out = None,
     quiet: flags.Quiet = False,
     debug: flags.Debug = False,
@@ -32,16 +34,15 @@ def schema(
 
     allocate schema result --out result.schema.json
     """
-    make = config_schema if document is Document.CONFIG else _result_schema
+    make = _config_schema if document is Document.CONFIG else _result_schema
+    check_out(out, [])
     deliver(json.dumps(make(), indent=2, ensure_ascii=False), out, Story(quiet))
 
 
-def config_schema() -> dict[str, Any]:
-    """Generate the schema of ``config.yaml`` from the classes that read it."""
-    from allocate.models.config import Config
+def _config_schema() -> dict[str, Any]:
+    from allocate.models.schema import config_schema
 
-    dialect = "https://json-schema.org/draft/2020-12/schema"
-    return {"$schema": dialect, **Config.model_json_schema(by_alias=True)}
+    return config_schema()
 
 
 def _result_schema() -> dict[str, Any]:

@@ -9,13 +9,14 @@ import typer
 
 from allocate import __version__
 from allocate.cli import flags
-from allocate.cli.output import deliver
+from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
 from allocate.cli.terminal import Story, complain
 from allocate.errors import SolveError
 
 EXIT_CODES = {"optimal": 0, "infeasible": 3, "unbounded": 3, "feasible": 4, "stopped": 4}
+DATA = (flags.Format.JSON, flags.Format.CSV)  # read by programs, not by people
 
 
 def solve(
@@ -25,7 +26,7 @@ def solve(
     format: flags.FormatFlag = None,
     out: flags.Out = None,
     whole: flags.All = False,
-    table: flags.Table = flags.Part.PRICES,
+    table: flags.Table = None,
     method: flags.MethodFlag = flags.Method.AUTO,
     tolerance: flags.Tolerance = 1e-6,
     seed: flags.Seed = 0,
@@ -39,19 +40,27 @@ def solve(
 
     allocate solve config.yaml
 
-    allocate solve config.yaml --set gpus.h100.available=64 --format json --out result.json
+    allocate solve config.yaml --set gpus.h100.available=64 --out result.json
     """
     story = Story(quiet, verbose)
-    question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
+    check_out(out, [config])
     chosen = flags.choose_format(format, out)
+    if table is not None and chosen is flags.Format.JSON:
+        raise flags.FlagError("--table picks a table, and JSON holds them all: leave one of them")
+    question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
+    scenarios = flags.names(scenario)
     with Progress(story, not no_progress) as progress:
-        result = answer(config, overrides or [], flags.names(scenario), question, progress)
+        result = answer(config, overrides or [], scenarios, question, progress, out)
+    if result.get("message") and (out is not None or chosen in DATA):
+        complain(_refusal(result))  # elsewhere the screen says it
     from allocate.cli.render.answer import draw_answer  # rich and its kin: not for --help
+    from allocate.cli.render.following import Question
 
+    asked = Question(config, tuple(overrides or ()), scenarios)
     text = draw_answer(
         result,
         chosen,
-        config=config,
+        asked=None if quiet or out is not None else asked,
         part=table,
         whole=whole,
         color=color,
@@ -69,11 +78,13 @@ def answer(
     scenarios: tuple[str, ...],
     question: dict[str, Any],
     progress: Progress,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Load, solve, and return the result document, also where there is no answer."""
     from allocate.models.loader import load
 
     loaded = load(config, tuple(overrides), scenarios)  # a wrong config is told before any import
+    check_out(out, loaded.files)
 
     from allocate.solver.result import without_answer
     from allocate.solver.solve import solve as find_optimum
@@ -83,14 +94,19 @@ def answer(
     except SolveError as error:
         if error.status not in ("infeasible", "unbounded"):
             raise
-        complain(str(error))
-        return without_answer(
+        document = without_answer(
             error.status,
             version=__version__,
             config_sha256=loaded.sha256,
             tolerance=question["tolerance"],
             conflicts=list(error.conflicts),
+            infeasibility=error.proof,
         )
+        return {**document, "message": error.message}
+
+
+def _refusal(result: dict[str, Any]) -> str:
+    return str(SolveError(result["status"], result["message"], result.get("conflicts") or ()))
 
 
 def _tell(result: dict[str, Any], story: Story) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from allocate.cli import flags
-from allocate.cli.output import deliver
+from allocate.cli.output import check_out, deliver
 from allocate.cli.render.text import clean, clean_lines
 from allocate.cli.terminal import Story
 from allocate.errors import ConfigError, Problem, ProblemsError
@@ -35,6 +35,8 @@ def validate(
     from allocate.models.loader import load
 
     story = Story(quiet, verbose)
+    check_out(out, [config])
+    chosen = flags.choose_format(format, out)
     problems: list[Problem] = []
     summary = error_text = ""
     try:
@@ -44,7 +46,6 @@ def validate(
             story.say(str(warning))
     except ProblemsError as error:
         problems, error_text = list(error.problems), str(error)
-    chosen = flags.choose_format(format, out)
     deliver(_draw(chosen, problems, error_text or summary), out, story)
     if problems:
         raise typer.Exit(ConfigError.exit_code)

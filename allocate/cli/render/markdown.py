@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocate.cli.render import verdict
-from allocate.cli.render.sheets import Sheet, layer_sheets, prices_sheet
-from allocate.cli.render.text import clean, number
+from allocate.cli.render.sheets import Sheet, layer_sheets, part_sheet, prices_sheet
+from allocate.cli.render.text import clean
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~"})
 
 
-def draw_markdown(result: dict[str, Any], whole: bool = False) -> str:
-    """Write the screen's content with Markdown's headings and tables."""
+def draw_markdown(result: dict[str, Any], whole: bool = False, part: str | None = None) -> str:
+    """Write the screen's content, or one of its tables, with Markdown's headings and tables."""
+    if part is not None:
+        return "\n".join(_table(part_sheet(result, part, whole))).strip() + "\n"
     return "\n".join(_document(result, whole)).rstrip() + "\n"
 
 
@@ -31,7 +33,7 @@ def _document(result: dict[str, Any], whole: bool) -> Iterator[str]:
         cells = [("welfare", result["objective"]["welfare"]), *parts]
         yield ""
         yield from _pipes([f"{name}, USD/h" for name, _ in cells], [True] * len(cells))
-        yield _line([number(amount) for _, amount in cells])
+        yield _line(verdict.amounts([amount for _, amount in cells]))
     yield from _list("Conflicting limits", result.get("conflicts") or [])
     for sheet in [prices_sheet(result, whole), *layer_sheets(result, whole)]:
         yield from _table(sheet)
@@ -46,6 +48,8 @@ def _table(sheet: Sheet) -> Iterator[str]:
     if not sheet.rows:
         return
     yield f"\n## {sheet.title}\n"
+    if sheet.about:
+        yield f"{escape(sheet.about)}\n"
     heads = [f"{c.name}, {c.unit}" if c.unit else c.name for c in sheet.columns]
     yield from _pipes(heads, [c.right for c in sheet.columns])
     yield from (_line(cells) for cells in sheet.rows)
@@ -70,3 +74,8 @@ def _list(title: str, entries: list[Any]) -> Iterator[str]:
     if entries:
         yield f"\n## {title}\n"
         yield from (f"- {escape(str(entry))}" for entry in entries)
+
+
+def draw_sheet(sheet: Sheet) -> list[str]:
+    """Write one sheet as lines of Markdown."""
+    return list(_table(sheet))

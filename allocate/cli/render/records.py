@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from typing import Any
 
 from allocate.cli.render.text import clean
@@ -14,8 +15,21 @@ _FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a text that begins so
 def draw_csv(result: dict[str, Any], part: str) -> str:
     """Write one table; nested records become ``name.key`` columns."""
     lines = result["prices"] if part == "prices" else result["layers"][part]
+    return draw_records(lines, () if lines else _fields(part))
+
+
+def _fields(part: str) -> list[str]:
+    """List the columns that a table has by its schema, for one without lines."""
+    from allocate.solver.result import Layers, Price
+
+    line = Price if part == "prices" else Layers.model_fields[part].annotation.__args__[0]  # type: ignore[union-attr]
+    return [field.alias or name for name, field in line.model_fields.items()]
+
+
+def draw_records(lines: list[dict[str, Any]], fields: Iterable[str] = ()) -> str:
+    """Write records as CSV; nested ones become ``name.key`` columns, ``fields`` come first."""
     flat = [_flat(line) for line in lines]
-    header = list(dict.fromkeys(key for line in flat for key in line))
+    header = list(dict.fromkeys([*fields, *(key for line in flat for key in line)]))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

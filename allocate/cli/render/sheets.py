@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from allocate.cli.render.text import NOTHING, clean, noiseless, number, percent, short
+from allocate.cli.render.text import NOTHING, clean, money, noiseless, number, percent, short
 
-FIRST = 5  # lines of a table on the first screen
+FIRST = 12  # lines of a table on the first screen
+SLACK = 5  # of prices that are 0
 USES = 4  # token uses with a column of their own
 Row = dict[str, Any]
+_UNITS = {"USD per USD": "USD of welfare per USD"}
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Column:
     unit: str
     cell: Callable[[Row], str]
     right: bool = True
+    optional: bool = False  # left out where the screen is too narrow for all
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,19 @@ class Sheet:
     rows: list[list[str]]
     hidden: int = 0
     notes: dict[int, str] = field(default_factory=dict)
+    about: str = ""  # what its words mean, in a line
 
 
-def _sheet(title: str, columns: list[Column], lines: Sequence[Row], whole: bool) -> Sheet:
+def _drawn(columns: list[Column], lines: Sequence[Row]) -> list[list[str]]:
+    return [[column.cell(line) for column in columns] for line in lines]
+
+
+def _sheet(
+    title: str, columns: list[Column], lines: Sequence[Row], whole: bool, about: str
+) -> Sheet:
     shown = lines if whole else lines[:FIRST]
-    rows = [[column.cell(line) for column in columns] for line in shown]
-    return Sheet(title, columns, rows, hidden=len(lines) - len(shown))
+    hidden = len(lines) - len(shown)
+    return Sheet(title, columns, _drawn(columns, shown), hidden, about=about)
 
 
 def _name(key: str, title: str | None = None, otherwise: str = NOTHING) -> Column:
@@ -46,29 +56,34 @@ def _name(key: str, title: str | None = None, otherwise: str = NOTHING) -> Colum
     )
 
 
+def _periods(lines: Sequence[Row]) -> list[Column]:
+    """Tell the lines of a day's periods apart, where there are several."""
+    return [_name("period")] if any(line.get("period") for line in lines) else []
+
+
 def prices_sheet(result: Row, whole: bool = False) -> Sheet:
     """Draw the shared prices: the dearest capacity first, slack ones at 0 last.
 
-    The unit stands in the note of a binding line, where it has room to be spelled.
+    Unit and range stand in the note of a binding line, where there is room to spell them.
     """
     prices = sorted(result["prices"], key=_importance)
     binding = [p for p in prices if p["binding"]]
-    shown = prices if whole else binding + prices[len(binding) :][:FIRST]
+    shown = prices if whole else binding + prices[len(binding) :][:SLACK]
     columns = [
         _name("resource"),
         Column("used / capacity", "", _used),
         Column("price", "", lambda p: number(p["value"]) if p["binding"] else "0"),
         Column("worth", "", lambda p: number(p.get("worth")) if p["binding"] else NOTHING),
         Column("pay", "", lambda p: number(p.get("pay")) if p["binding"] else NOTHING),
-        Column("holds for", "", _valid),
     ]
     notes = {
-        i: f"{clean(p['unit'])}. {clean(p['sentence'])}"
+        i: " ".join(filter(None, [clean(p["sentence"]), _valid(p)]))
         for i, p in enumerate(shown)
         if p["binding"]
     }
-    rows = [[column.cell(p) for column in columns] for p in shown]
-    return Sheet("Prices", columns, rows, len(prices) - len(shown), notes)
+    about = "price = worth - pay: what one more unit would add to welfare, USD an hour"
+    rows = _drawn(columns, shown)
+    return Sheet("Prices", columns, rows, len(prices) - len(shown), notes, about)
 
 
 def _importance(price: Row) -> tuple[bool, float, str]:
@@ -86,35 +101,119 @@ def _used(price: Row) -> str:
 
 
 def _valid(price: Row) -> str:
+    """Say between which capacities the price holds, and its unit."""
     low, high = price.get("valid_from"), price.get("valid_to")
+    unit = _UNITS.get(clean(price["unit"]), clean(price["unit"]))
     if low is None and high is None:
-        return NOTHING
-    if high is None:
-        return f"from {number(low)}"
-    return f"up to {number(high)}" if low is None else f"{number(low)} to {number(high)}"
+        return f"In {unit}."
+    if low is None or high is None:
+        reach = f"from {number(low)} on" if high is None else f"up to {number(high)}"
+    else:
+        digits = 4 if number(low) != number(high) else 7  # a narrow range shows that it is one
+        reach = f"from {number(low, digits)} to {number(high, digits)}"
+    return f"Holds within 10 % {reach}, in {unit}."
 
 
 def requests_sheet(result: Row, whole: bool = False) -> Sheet:
-    """Draw router and autonomy together: where each class goes and what is spent on a request."""
-    layers = result["layers"]
-    spent = {_arm(a): a for a in reversed(layers["autonomy"])}
-    lines = [{**spent.get(_arm(r), {}), **r} for r in layers["router"]]
-    routed = {_arm(r) for r in layers["router"]}
-    lines += [a for a in layers["autonomy"] if _arm(a) not in routed]
-    lines.sort(key=lambda r: -(r.get("requests_per_s") or 0.0))
+    """Draw router and autonomy together: where each class goes and what is spent on a request.
+
+    The lines of a class stand together, the busiest class first. Where lines are hidden, those of
+    what is declined are not.
+    """
+    groups = _by_class(result)
+    lines = [line for group in groups for line in group]
     columns = [
         _name("class"),
         _name("model", otherwise="(none)"),
         _name("autonomy", otherwise="(none)"),
         Column("share", "%", lambda r: percent(r.get("share"))),
         *_token_columns(lines),
-        Column("solved", "%", lambda r: percent(r.get("success"))),
+        _solved(lines),
     ]
-    return _sheet("Router and autonomy", columns, lines, whole)
+    if period := _periods(lines):
+        if not whole:
+            groups = [_same_all_day(group, columns, groups) for group in groups]
+            lines = [line for group in groups for line in group]
+        columns[1:1] = period
+    shown = lines if whole else _first(groups)
+    notes, told = {}, set()
+    for i, line in enumerate(shown):
+        why = _why_declined(line)
+        if why and (line["class"], why) not in told:
+            notes[i] = why
+            told.add((line["class"], why))
+    about = "share: of the class's requests; the rest is for one request"
+    rows = _drawn(columns, shown)
+    return Sheet("Router and autonomy", columns, rows, len(lines) - len(shown), notes, about)
+
+
+def _by_class(result: Row) -> list[list[Row]]:
+    """Join the two layers' lines and group them by class, the busiest class first."""
+    layers = result["layers"]
+    spent = {_arm(a): a for a in reversed(layers["autonomy"])}
+    lines = [{**spent.get(_arm(r), {}), **r} for r in layers["router"]]
+    routed = {_arm(r) for r in layers["router"]}
+    lines += [a for a in layers["autonomy"] if _arm(a) not in routed]
+    groups: dict[str, list[Row]] = {}
+    periods: dict[Any, int] = {}
+    for line in lines:
+        groups.setdefault(line["class"], []).append(line)
+        periods.setdefault(line.get("period"), len(periods))
+    for group in groups.values():
+        group.sort(key=lambda r: (periods[r.get("period")], -(r.get("share") or 0.0)))
+    return sorted(groups.values(), key=lambda g: -sum(r.get("requests_per_s") or 0.0 for r in g))
+
+
+def _same_all_day(group: list[Row], columns: list[Column], groups: list[list[Row]]) -> list[Row]:
+    """Draw the lines of a class that read the same in every period as one."""
+    day = {line.get("period") for lines in groups for line in lines}
+    alike: dict[tuple[str, ...], list[Row]] = {}
+    for line in group:
+        alike.setdefault(tuple(column.cell(line) for column in columns), []).append(line)
+    merged = []
+    for lines in alike.values():
+        same = len(lines) > 1 and {line.get("period") for line in lines} == day
+        merged += [lines[0] | {"period": "all"}] if same else lines
+    return merged
+
+
+def _first(groups: list[list[Row]]) -> list[Row]:
+    """Take whole classes while they fit, then the declined lines of the others."""
+    shown: list[Row] = []
+    while groups and (not shown or len(shown) + len(groups[0]) <= FIRST):
+        shown += groups[0][:FIRST]
+        groups = groups[1:]
+    return shown + [line for group in groups for line in group if _declined(line)][:FIRST]
+
+
+def _declined(line: Row) -> bool:
+    return line.get("model") is None and line.get("autonomy") in (None, "declined")
+
+
+def _why_declined(line: Row) -> str | None:
+    """Say what the best way of a declined class would bring, where the result knows."""
+    best = line.get("best")
+    if not _declined(line) or not best:
+        return None
+    way = ", ".join(clean(best[key]) for key in ("model", "autonomy") if best.get(key))
+    usd = best["usd"]
+    if usd is None:
+        return "Nothing may serve it."
+    if abs(usd) <= 1e-6 * max(best.get("value_usd") or 0.0, 1e-9):
+        return f"Its best way ({way}) just breaks even at these prices."
+    verb = "loses" if usd < 0 else "brings only"
+    return f"Its best way ({way}) {verb} {money(abs(usd), 3)} a request at these prices."
 
 
 def _arm(line: Row) -> tuple[Any, ...]:
-    return line.get("class"), line.get("model"), line.get("autonomy")
+    return line.get("class"), line.get("period"), line.get("model"), line.get("autonomy")
+
+
+def _solved(lines: Sequence[Row]) -> Column:
+    """Draw success in percent; a Cobb-Douglas yield may be any number and is drawn as it is."""
+    if any((line.get("success") or 0.0) > 1.0 + 1e-9 for line in lines):
+        return Column("yield", "", lambda r: number(r.get("success")))
+    return Column("solved", "%", lambda r: percent(r.get("success")))
 
 
 def _token_columns(lines: Sequence[Row]) -> list[Column]:
@@ -125,13 +224,19 @@ def _token_columns(lines: Sequence[Row]) -> list[Column]:
             total[use] = total.get(use, 0.0) + (tokens or 0.0)
     kept = set(sorted(total, key=lambda use: -total[use])[:USES])
     columns = [
-        Column(clean(use), "tok", lambda r, u=use: short((r.get("tokens") or {}).get(u)))
-        for use in total
-        if use in kept
+        Column(
+            clean(use),
+            "tok",
+            lambda r, u=use: short((r.get("tokens") or {}).get(u)),
+            optional=i > 0,
+        )
+        for i, use in enumerate(use for use in total if use in kept)
     ]
     if len(total) > len(kept):
         others = [use for use in total if use not in kept]
-        columns.append(Column("other", "tok", lambda r: _other(r.get("tokens"), others)))
+        columns.append(
+            Column("other", "tok", lambda r: _other(r.get("tokens"), others), optional=True)
+        )
     return columns
 
 
@@ -140,20 +245,29 @@ def _other(tokens: Row | None, uses: list[str]) -> str:
 
 
 def serving_sheet(result: Row, whole: bool = False) -> Sheet:
-    """Draw the lanes: replicas, batch, how busy, how fast, how full."""
-    lines = sorted(result["layers"]["serving"], key=lambda r: -(r.get("replicas") or 0.0))
+    """Draw the lanes: replicas, GPUs, batch, how busy, how fast, how full."""
+    order = {line.get("period"): i for i, line in enumerate(reversed(result["layers"]["router"]))}
+    lines = sorted(
+        result["layers"]["serving"],
+        key=lambda r: (-order.get(r.get("period"), 0), -(r.get("replicas") or 0.0)),
+    )
+    staged = any(line.get("stage") != "mixed" for line in lines)
+    counted = any(line.get("gpus") is not None for line in lines)
     columns = [
-        _name("lane"),
+        Column("lane", "", lambda r: clean(r["lane"]).partition(" @ ")[0], right=False),
+        *_periods(lines),
         _name("model"),
-        _name("stage"),
+        *([_name("stage")] if staged else []),
         Column("replicas", "", lambda r: number(r.get("replicas"), 3)),
-        Column("batch", "", lambda r: number(r.get("batch"), 3)),
+        *([Column("GPUs", "", lambda r: number(r.get("gpus"), 3))] if counted else []),
+        Column("batch", "", lambda r: number(r.get("batch"), 3), optional=True),
         Column("busy", "%", lambda r: percent(r.get("utilisation"))),
-        Column("TPOT", "ms", lambda r: number(r.get("tpot_ms"), 3)),
-        Column("TTFT", "ms", lambda r: number(r.get("ttft_ms"), 3)),
-        Column("KV", "%", lambda r: percent(r.get("kv_used"))),
+        Column("TPOT", "ms", lambda r: number(r.get("tpot_ms"))),
+        Column("TTFT", "ms", lambda r: number(r.get("ttft_ms"), 3), optional=True),
+        Column("KV", "%", lambda r: percent(r.get("kv_used")), optional=True),
     ]
-    return _sheet("Serving", columns, lines, whole)
+    about = "busy: share of the time; KV: share of its memory; TPOT, TTFT: time per, to first token"
+    return _sheet("Serving", columns, lines, whole, about)
 
 
 def training_sheet(result: Row, whole: bool = False) -> Sheet:
@@ -162,16 +276,23 @@ def training_sheet(result: Row, whole: bool = False) -> Sheet:
     columns = [
         _name("asset"),
         _name("model"),
-        Column("rollout", "tok", lambda r: short(r.get("rollout_tokens"))),
-        Column("verifier", "tok", lambda r: short(r.get("verifier_tokens"))),
-        Column("update", "tok", lambda r: short(r.get("update_tokens"))),
-        Column("stale", "versions", lambda r: number(r.get("staleness"), 3)),
-        Column("gain", "points", lambda r: percent(r.get("gain"))),
+        Column("rollout", "tok/h", lambda r: short(r.get("rollout_tokens"))),
+        Column("verifier", "tok/h", lambda r: short(r.get("verifier_tokens"))),
+        Column("update", "tok/h", lambda r: short(r.get("update_tokens"))),
+        Column("behind", "versions", lambda r: number(r.get("staleness"), 3)),
+        Column("gain", "% solved", lambda r: percent(r.get("gain"))),
     ]
-    return _sheet("Training", columns, lines, whole)
+    about = "behind: model versions that rollouts lag; gain: more requests solved, of all"
+    return _sheet("Training", columns, lines, whole, about)
 
 
 def layer_sheets(result: Row, whole: bool = False) -> list[Sheet]:
     """Draw the layers that allocate something."""
     sheets = [make(result, whole) for make in (requests_sheet, serving_sheet, training_sheet)]
     return [sheet for sheet in sheets if sheet.rows]
+
+
+def part_sheet(result: Row, part: str, whole: bool = False) -> Sheet:
+    """Draw one table by its name; router and autonomy are one."""
+    makers = {"prices": prices_sheet, "serving": serving_sheet, "training": training_sheet}
+    return makers.get(part, requests_sheet)(result, whole)

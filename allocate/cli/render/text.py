@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import unicodedata
 from typing import Any
 
@@ -19,6 +20,13 @@ def clean(value: Any) -> str:
 def clean_lines(text: str) -> str:
     """Do the same for a message of several lines."""
     return "\n".join(clean(line) for line in text.expandtabs(4).split("\n"))
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Fold a sentence; a number keeps its sign of percent beside it."""
+    whole = text.replace(" %", "\u00a0%")
+    lines = textwrap.wrap(whole, max(width, 20), subsequent_indent=indent, break_on_hyphens=False)
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def number(value: Any, digits: int = 4) -> str:

@@ -1,18 +1,17 @@
-"""What a result says in sentences: the verdict, what binds, what was assumed, what next."""
+"""What a result says in sentences: the verdict, its proof, the balance, what binds."""
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
+import math
 from typing import Any
 
 from allocate.cli.render.text import clean, money, noiseless, number
 
 COSTS = ("money", "latency", "risk", "oversight", "training")
 NEARLY = 0.95  # of a capacity: used so far that it will bind soon
+KEPT = 1e-9  # a limit exceeded by this share of itself is kept, but for rounding
 
 MEANING = {
-    "optimal": "optimal: the certificate proves that nothing better exists",
     "feasible": "feasible, NOT certified: the limits hold, a better answer may exist",
     "stopped": "stopped early, NOT certified: the best answer so far",
     "infeasible": "infeasible: the limits exclude each other",
@@ -22,26 +21,65 @@ MEANING = {
 
 def verdict(result: dict[str, Any]) -> list[str]:
     """Say the status, the welfare, and how well both are proved."""
-    status, welfare = result["status"], result["objective"]["welfare"]
-    first = MEANING.get(status, clean(status))
+    welfare = result["objective"]["welfare"]
+    first = _meaning(result)
     if welfare is None:
-        return [first]
-    return [f"{money(welfare)}/h welfare - {first}", _proof(result["certificate"])]
+        message = result.get("message")
+        return [first if message is None else f"{clean(result['status'])}: {clean(message)}"]
+    text = amounts([welfare, *(amount for _, amount in balance(result))])[0]
+    sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
+    return [f"{sign}${text}/h welfare - {first}", _proof(result)]
 
 
-def _proof(certificate: dict[str, Any]) -> str:
+def is_whole(result: dict[str, Any]) -> bool:
+    """Whether the answer has whole replicas and is proved at their numbers."""
+    return bool((result.get("whole_replicas") or {}).get("certified_at_these_numbers"))
+
+
+def _meaning(result: dict[str, Any]) -> str:
+    """Say what the status claims and no more: for a menu of speeds, or only locally."""
+    status, layers = result["status"], result["layers"]
+    stopped = status == "stopped" and result["certificate"]["holds"]
+    if stopped and "ranges_s" not in result["timing"]:
+        return "stopped at your request: the best answer so far"
+    if status == "feasible" and is_whole(result):
+        return "the best found with whole replicas"
+    if status == "feasible" and result["certificate"]["holds"]:
+        return "feasible: routing and training do not agree yet"
+    if status != "optimal" and not stopped:
+        return MEANING.get(status, clean(status))
+    claim = "a local optimum" if layers["training"] else "optimal"
+    claim += " for this menu of speeds" if layers["serving"] else ""
+    return f"{claim}; stopped at your request before all prices had ranges" if stopped else claim
+
+
+def _proof(result: dict[str, Any]) -> str:
+    certificate = result["certificate"]
     gap, violation, tolerance = (
         certificate[key] for key in ("relative_gap", "max_violation", "tolerance")
     )
     parts = []
     if gap is not None:
-        below = (certificate.get("dual") or 0.0) - (certificate.get("primal") or 0.0)
-        parts.append(f"within {money(max(below, 0.0), 2)}/h of the best (gap {_tiny(gap)})")
+        more = (certificate.get("dual") or 0.0) - (certificate.get("primal") or 0.0)
+        parts.append(
+            f"nothing is more than {money(more, 2)}/h better (gap {_tiny(gap)})"
+            if more > 0 and gap > 0
+            else "nothing is better, but for rounding"
+        )
     if violation is not None:
-        parts.append(f"limits kept to {_tiny(violation)}")
+        kept = "every limit is kept"
+        parts.insert(
+            0,
+            kept
+            if violation <= KEPT
+            else f"limits are exceeded by up to {_tiny(violation)} of them",
+        )
+    if is_whole(result) and not certificate["holds"]:
+        return f"certified at these numbers of replicas: {'; '.join(parts)}, fractions included"
     if certificate["holds"]:
-        return f"certified {', '.join(parts)}"
-    return f"NOT certified at {_tiny(tolerance)}: {', '.join(parts) or 'no bound is known'}"
+        linear = " with training held at its slope" if result["layers"]["training"] else ""
+        return f"certified{linear}: {'; '.join(parts)}"
+    return f"NOT certified at {_tiny(tolerance)}: {'; '.join(parts) or 'no bound is known'}"
 
 
 def _tiny(value: float) -> str:
@@ -56,17 +94,35 @@ def balance(result: dict[str, Any]) -> list[tuple[str, float]]:
     return [(name, noiseless(amount, scale)) for name, amount in parts if amount is not None]
 
 
-def equation(result: dict[str, Any]) -> list[str]:
-    """Write welfare as value less its costs, each under its name."""
+def amounts(values: list[float]) -> list[str]:
+    """Write sums of money to one last place, so that they add up as they stand."""
+    most = max((abs(v) for v in values), default=0.0)
+    if most >= 1e15:
+        return [number(v) for v in values]
+    places = 0 if most >= 1e4 else 2
+    if 0 < most < 1:
+        places = min(3 - math.floor(math.log10(most)), 17)
+    return [f"{round(v, places) + 0.0:,.{places}f}" for v in values]
+
+
+def equation(result: dict[str, Any], width: int = 80) -> list[str]:
+    """Write welfare as value less its costs, each under its name; below another if narrow."""
     parts = balance(result)
     if not parts:
         return []
-    welfare = ("welfare", number(result["objective"]["welfare"]))
-    cells = [welfare] + [(name, number(amount)) for name, amount in parts]
-    widths = [max(len(name), len(text)) for name, text in cells]
-    names = "   ".join(name.rjust(w) for (name, _), w in zip(cells, widths, strict=True))
-    texts = [text.rjust(w) for (_, text), w in zip(cells, widths, strict=True)]
-    return [names + "   unit", f"{texts[0]} = {' - '.join(texts[1:])}   USD/h"]
+    names = ["welfare", *(name for name, _ in parts)]
+    texts = amounts([result["objective"]["welfare"], *(amount for _, amount in parts)])
+    wide = [max(len(name), len(text)) for name, text in zip(names, texts, strict=True)]
+    if sum(wide) + 3 * len(wide) + 5 <= width:
+        head = "   ".join(name.rjust(w) for name, w in zip(names, wide, strict=True))
+        first, *costs = (text.rjust(w) for text, w in zip(texts, wide, strict=True))
+        return [f"{head}   unit", f"{first} = {' - '.join(costs)}   USD/h"]
+    signs = [" ", "=", *"-" * (len(names) - 2)]
+    label, most = max(map(len, names)), max(map(len, texts))
+    return [
+        f"{sign} {name.ljust(label)}  {text.rjust(most)} USD/h"
+        for sign, name, text in zip(signs, names, texts, strict=True)
+    ]
 
 
 def bindings(result: dict[str, Any]) -> list[str]:
@@ -78,9 +134,10 @@ def bindings(result: dict[str, Any]) -> list[str]:
         if not p["binding"] and p["capacity"] and (p["used"] or 0.0) >= NEARLY * p["capacity"]
     ]
     slack = len(result["prices"]) - len(binds) - len(nearly)
-    lines = [f"Binding: {', '.join(binds)}" if binds else "Binding: nothing; more changes nothing"]
+    nothing = "Binding: nothing; more of any capacity would change nothing"
+    lines = [f"Binding: {', '.join(binds)}" if binds else nothing]
     if nearly:
-        lines.append(f"Nearly: {', '.join(nearly)}")
+        lines.append(f"Nearly, at price 0: {', '.join(nearly)}")
     if slack:
         lines.append(f"Slack, so price 0: {slack} other{'s' if slack > 1 else ''}")
     return lines
@@ -99,32 +156,3 @@ def remark(entry: Any) -> str:
     if words is None and not head:
         return clean(entry)
     return f"{head}: {clean(words)}" if head and words else head or clean(words)
-
-
-def next_commands(result: dict[str, Any], config: Path | None) -> list[tuple[str, str]]:
-    """Offer three commands that exist today, with the user's own file in them."""
-    file = shlex.quote(clean(config)) if config else "CONFIG"
-    save = (f"allocate solve {file} --out result.json", "keep the whole answer")
-    if result["status"] in ("infeasible", "unbounded"):
-        return [
-            (f"allocate validate {file}", "check what the file says"),
-            (f"allocate solve {file} --set PATH=VALUE", "loosen one of the limits above"),
-            ("allocate schema config", "every field with its unit"),
-        ]
-    bound = [p for p in result["prices"] if p["binding"] and p["capacity"]]
-    if not bound:
-        ask = (f"allocate solve {file} --set demand.scale=1.2", "a fifth more demand")
-    else:
-        top = max(bound, key=lambda p: abs((p["value"] or 0.0) * p["capacity"]))
-        more = shlex.quote(f"{clean(top['resource'])}={_plain(1.1 * top['capacity'])}")
-        ask = (f"allocate solve {file} --set {more}", f"a tenth more {clean(top['label'])}")
-    every = (f"allocate solve {file} --all", "every line of every table")
-    if result["status"] != "optimal":
-        every = (f"allocate solve {file} --tolerance 1e-4", "certify less tightly")
-    return [ask, save, every]
-
-
-def _plain(value: float) -> str:
-    return (
-        f"{value:.6g}" if 1e-4 <= abs(value) < 1e6 else f"{value:.0f}" if value > 1 else str(value)
-    )

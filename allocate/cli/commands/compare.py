@@ -1,0 +1,168 @@
+"""``allocate compare``: joint allocation against what each layer does alone, at equal spending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from allocate.cli import flags
+from allocate.cli.commands.solve import EXIT_CODES
+from allocate.cli.output import check_out, deliver
+from allocate.cli.progress import Progress
+from allocate.cli.release import require_method
+from allocate.cli.terminal import Story
+
+EXIT_NO = 1
+
+Baseline = Annotated[
+    list[str] | None,
+    flags.option(
+        "--baseline",
+        metavar="A,B",
+        help="Only these: greedy, greedy-tuned, best-response, flat-price, frontier, cheapest, "
+        "per-dollar, observed.",
+        panel=flags.MODEL,
+    ),
+]
+Against = Annotated[
+    str | None,
+    flags.option(
+        "--against",
+        metavar="NAME",
+        help="The baseline of the verdict; default greedy-tuned.",
+        panel=flags.MODEL,
+        show_default=False,
+    ),
+]
+ObservedTable = Annotated[
+    Path | None,
+    flags.option(
+        "--observed",
+        metavar="TABLE",
+        help="What is done today: a .csv or .parquet table, or a .json result of solve.",
+        panel=flags.MODEL,
+        envvar=None,
+    ),
+]
+FailUnder = Annotated[
+    str | None,
+    flags.option(
+        "--fail-under",
+        metavar="SHARE%",
+        help="Exit 1 if the gain at equal spend is under this share of the baseline's welfare.",
+        panel=flags.ANSWER,
+    ),
+]
+NoAttribution = Annotated[
+    bool,
+    flags.switch(
+        "--no-attribution",
+        help="Do not split the gain among the layers: up to 14 solves fewer.",
+        panel=flags.SOLVER,
+    ),
+]
+
+
+def compare(
+    config: flags.ConfigFile,
+    overrides: flags.Set = None,
+    scenario: flags.Scenario = None,
+    baseline: Baseline = None,
+    against: Against = None,
+    observed: ObservedTable = None,
+    fail_under: FailUnder = None,
+    format: flags.FormatFlag = None,
+    out: flags.Out = None,
+    whole: flags.All = False,
+    method: flags.MethodFlag = flags.Method.AUTO,
+    tolerance: flags.Tolerance = 1e-6,
+    seed: flags.Seed = 0,
+    no_attribution: NoAttribution = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+    color: flags.ColorFlag = flags.Color.AUTO,
+    no_progress: flags.NoProgress = False,
+    debug: flags.Debug = False,
+) -> None:
+    """Compare the joint answer with what each layer does alone, at equal spending.
+
+    allocate compare config.yaml
+
+    allocate compare config.yaml --observed today.csv --fail-under 5%
+    """
+    story = Story(quiet, verbose)
+    least = share_of(fail_under)
+    chosen = flags.choose_format(format, out)
+    check_out(out, [config, observed])
+    question = {
+        "baselines": flags.names(baseline),
+        "against": against,
+        "observed": observed,
+        "method": require_method(method),
+        "tolerance": tolerance,
+        "seed": seed,
+        "attribution": not no_attribution,
+    }
+    with Progress(story, not no_progress) as progress:
+        document = answer(config, overrides or [], flags.names(scenario), question, progress, out)
+    from allocate.cli.render.compare import draw_comparison  # rich and its kin: not for --help
+
+    text = draw_comparison(
+        document,
+        chosen,
+        config=None if quiet or out is not None else config,
+        whole=whole,
+        color=color,
+        to_file=out is not None,
+    )
+    deliver(text, out, story)
+    if code := EXIT_CODES[document["status"]]:
+        raise typer.Exit(code)
+    if least is not None and not reaches(document, least):
+        story.say(f"the gain at equal spend is under {fail_under}")
+        raise typer.Exit(EXIT_NO)
+
+
+def answer(
+    config: Path,
+    overrides: list[str],
+    scenarios: tuple[str, ...],
+    question: dict[str, Any],
+    progress: Progress,
+    out: Path | None = None,
+) -> dict[str, Any]:
+    """Load, compare, and return the comparison document."""
+    from allocate.models.loader import load
+
+    loaded = load(config, tuple(overrides), scenarios)  # a wrong config is told before any import
+    check_out(out, loaded.files)
+
+    from allocate.solver.studies.compare import compare as find_gains
+
+    return find_gains(loaded, progress=progress.report, **question).to_dict()
+
+
+def share_of(text: str | None) -> float | None:
+    """Read ``5%``."""
+    if text is None:
+        return None
+    number, percent, rest = text.strip().partition("%")
+    try:
+        value = float(number)
+    except ValueError:
+        value = float("nan")
+    if not percent or rest or not 0 <= value < float("inf"):
+        raise flags.FlagError(f"--fail-under takes a share such as 5%, not `{text}`")
+    return value / 100.0
+
+
+def reaches(document: dict[str, Any], least: float) -> bool:
+    """Whether the gain at equal spend is at least a share of the baseline's welfare."""
+    lines = {line["name"]: line for line in document["baselines"]}
+    line = lines.get(document["against"])
+    if line is None or line["welfare"] is None:
+        return False
+    gain = line["equal_spend"]["gain"]
+    return gain > 0 and gain >= least * line["welfare"] if least > 0 else gain >= 0

@@ -1,0 +1,165 @@
+"""A comparison's tables as sheets of text, for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allocate.cli.render.sheets import Column, Row, Sheet
+from allocate.cli.render.text import NOTHING, clean, noiseless, number, percent
+
+ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
+
+
+def _usd(line: Row, key: str) -> str:
+    scale = abs(line.get("value") or 0.0) or 1.0
+    return number(noiseless(line.get(key), scale))
+
+
+def welfare_sheet(document: Row) -> Sheet:
+    """Draw what each baseline comes to, the joint answer first."""
+    lines = [{"name": "joint", **document["joint"]}, *document["baselines"]]
+    columns = [
+        Column("", "", lambda r: clean(r["name"]), right=False),
+        Column("welfare", "", lambda r: _usd(r, "welfare")),
+        *(Column(name, "", lambda r, n=name: _usd(r, n)) for name in ACCOUNTS),
+    ]
+    notes = {
+        i: f"could not be drawn: {clean(line['reason'])}"
+        for i, line in enumerate(lines)
+        if line.get("reason")
+    }
+    rows = [[c.cell(line) for c in columns] for line in lines]
+    return Sheet("Welfare = value less costs, USD/h, under the true costs", columns, rows, 0, notes)
+
+
+def gains_sheet(document: Row) -> Sheet:
+    """Draw the gain of the joint answer as it stands, at equal spend, and as least spend."""
+    lines = [line for line in document["baselines"] if line["welfare"] is not None]
+    columns = [
+        Column("against", "", lambda r: clean(r["name"]), right=False),
+        Column("as it", "stands", lambda r: _gain(r, r["gain"])),
+        Column("at equal", "spend", lambda r: _gain(r, r["equal_spend"]["gain"])),
+        Column("of its", "welfare", lambda r: _percent(r["equal_spend"]["relative_gain"])),
+        Column("it", "spends", lambda r: _usd(r, "spend")),
+        Column("enough", "spend", lambda r: _enough(r)),
+        Column("spend", "saved", lambda r: _saved(r)),
+    ]
+    rows = [[c.cell(line) for c in columns] for line in lines]
+    return Sheet("What joint allocation gains, USD/h", columns, rows)
+
+
+def _gain(line: Row, gain: float) -> str:
+    return "none" if gain <= line["equal_spend"]["error"] else number(gain)
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{percent(share)} %"
+
+
+def _enough(line: Row) -> str:
+    return number(noiseless(line["least_spend"].get("spend"), line["spend"]))
+
+
+def _saved(line: Row) -> str:
+    saved = line["least_spend"].get("saved")
+    if saved is None or line["spend"] <= 0:
+        return NOTHING
+    share = saved / line["spend"]
+    return "0 %" if abs(share) < 1e-4 else f"{number(100 * share, 3)} %"
+
+
+def split_sheet(document: Row) -> Sheet | None:
+    """Draw the three steps from the baseline of the verdict to the joint answer."""
+    split = document["split"]
+    if split is None:
+        return None
+    steps = [
+        {"step": "knowing", "means": "every layer sees V, λ and ρ, and still pays list prices"},
+        {"step": "coordinating", "means": "shared prices instead of list prices"},
+        {"step": "more budget", "means": "what the joint answer spends beyond the baseline"},
+    ]
+    whole = max(sum(abs(v) for v in split.values()), 1e-300)
+    columns = [
+        Column("step", "", lambda r: r["step"], right=False),
+        Column("USD/h", "", lambda r: _step(split, r["step"], whole)),
+        Column("what it is", "", lambda r: r["means"], right=False),
+    ]
+    rows = [[c.cell(step) for c in columns] for step in steps]
+    against = clean(document["against"])
+    return Sheet(f"From {against} to the joint answer", columns, rows)
+
+
+def _step(split: Row, step: str, whole: float) -> str:
+    return number(noiseless(split[step.replace(" ", "_")], whole, 1e-7))
+
+
+def layers_sheet(document: Row) -> Sheet | None:
+    """Draw each layer's part of the gain, and what it thought that its unit costs."""
+    told, wedges = document["attribution"], {w["layer"]: w for w in document["wedges"]}
+    if told is None and not wedges:
+        return None
+    shares = {} if told is None else told["shares"]
+    whole = max(sum(abs(v) for v in shares.values()), 1e-300)
+    lines: list[dict[str, Any]] = [
+        {"layer": layer, "share": shares.get(layer), **wedges.get(layer, {})}
+        for layer in (shares or wedges)
+    ]
+    columns = [
+        Column("layer", "", lambda r: r["layer"], right=False),
+        Column("gain", "USD/h", lambda r: number(noiseless(r["share"], whole, 1e-7))),
+        Column("of it", "%", lambda r: _part(r["share"], whole)),
+        Column("it thought", "", lambda r: number(r.get("thought"))),
+        Column("it costs", "", lambda r: number(r.get("cost"))),
+        Column("unit", "", lambda r: clean(r.get("unit") or ""), right=False),
+    ]
+    rows = [[c.cell(line) for c in columns] for line in lines]
+    against = clean(document["against"])
+    return Sheet(f"By layer: the gain over {against} at equal spend", columns, rows)
+
+
+def _part(share: float | None, whole: float) -> str:
+    return NOTHING if share is None else number(noiseless(100 * share / whole, 100.0, 1e-7), 3)
+
+
+def sheets(document: Row) -> list[Sheet]:
+    """Draw every table that has lines."""
+    drawn = [
+        welfare_sheet(document),
+        gains_sheet(document),
+        split_sheet(document),
+        layers_sheet(document),
+    ]
+    return [sheet for sheet in drawn if sheet is not None and sheet.rows]
+
+
+def remarks(document: Row) -> list[str]:
+    """Say how the baselines were set, what was assumed and what did not fit."""
+    out = [clean(w) for w in document["warnings"]]
+    for line in document["baselines"]:
+        about, name = line.get("about") or {}, clean(line["name"])
+        if about.get("knobs"):
+            out.append(f"{name}: {_knobs(about['knobs'])}")
+        if about.get("rounds"):
+            cycle = about.get("cycle")
+            how = f"cycles over {cycle} rounds" if cycle else "stands still"
+            how = how if cycle or about.get("converged") else "still moves"
+            out.append(f"{name}: {how} after {about['rounds']} rounds")
+        if about.get("turned_away"):
+            share = number(100 * about["turned_away"], 3)
+            out.append(f"{name}: {share} % of what was logged does not fit the config's capacities")
+        out += [f"{name}: assumed: {clean(text)}" for text in about.get("assumed") or ()]
+    return out
+
+
+def _knobs(knobs: Row) -> str:
+    approval = knobs.get("approval") or {}
+    levels = ", ".join(f"{clean(a)} {clean(n)}" for a, n in approval.items())
+    parts = [
+        f"router {knobs['router']}, floor {number(100 * knobs['quality_floor'], 3)} %",
+        f"token cap {number(knobs['token_cap'], 3)} x, verify {number(knobs['verify'], 3)} x",
+        f"approval: {levels or 'ask where possible'}",
+        f"{number(100 * knobs['utilisation'], 3)} % busy",
+        f"prefixes kept {number(knobs['retention_s'], 4)} s",
+        f"training {number(100 * knobs['training_share'], 3)} %",
+    ]
+    return "; ".join(parts)

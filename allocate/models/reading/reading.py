@@ -1,0 +1,81 @@
+"""The allocation as people read it: one table a layer, and the artifacts the paper asks for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from allocate.models.program import Allocation, Program
+from allocate.models.reading.answered import Answered
+from allocate.models.reading.profits import profits
+from allocate.models.reading.rates import rates
+from allocate.models.reading.requests import Requests
+from allocate.models.reading.serving import Serving
+from allocate.models.reading.training import assets
+from allocate.models.state import Built
+
+Table = list[dict[str, Any]]
+
+
+class Reading:
+    """What one answer says of each layer.
+
+    Args:
+        built: the program as the layers made it.
+        program: that program, or one with more rows and activities after its own.
+        allocation: of ``program``.
+        duals: [rows of ``program``], USD per unit.
+    """
+
+    def __init__(self, built: Built, program: Program, allocation: Allocation, duals: np.ndarray):
+        self._answer = Answered(built, program, allocation, duals)
+        self._requests, self._serving = Requests(self._answer), Serving(self._answer)
+
+    @property
+    def router(self) -> Table:
+        """Which class goes to which model and autonomy level."""
+        return self._requests.router
+
+    @property
+    def autonomy(self) -> Table:
+        """Tokens by use, success and expected loss per request."""
+        return self._requests.autonomy
+
+    @property
+    def serving(self) -> Table:
+        """Replicas, batch, utilisation and speed of every lane in use."""
+        return self._serving.lanes
+
+    @cached_property
+    def training(self) -> Table:
+        """Tokens an hour, staleness and gain of every asset."""
+        return assets(self._answer)
+
+    def to_dict(self) -> dict[str, Table]:
+        """``layers`` of the result document."""
+        return {
+            "router": self.router,
+            "autonomy": self.autonomy,
+            "serving": self.serving,
+            "training": self.training,
+        }
+
+    def artifacts(self) -> dict[str, Any]:
+        """Tables for other programs: schedules, regret, token prices, caches, training."""
+        return {
+            "autonomy_schedule": self._requests.schedule(),
+            "router_regret": self._requests.regret(),
+            "token_prices": self._serving.token_prices(),
+            "cache": self._requests.cache(),
+            "training": self.training,
+        }
+
+    def rates(self) -> dict[str, Any]:
+        """λ and ρ in the paper's normalisation (3)."""
+        return rates(self._answer)
+
+    def profits(self) -> dict[str, float]:
+        """What each layer earns alone at the shared prices, and the rent of the capacities."""
+        return profits(self._answer)

@@ -1,0 +1,49 @@
+"""What training makes: tokens an hour by kind, their age, and the gain of every asset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allocate.models.reading.answered import LEAST, Answered
+from allocate.models.training import INPUTS
+
+Made = dict[tuple[str, str], list[tuple[float, float]]]  # (asset, input) → (tokens/h, versions)
+
+
+def assets(answer: Answered) -> list[dict[str, Any]]:
+    """Tokens an hour, staleness and gain of every asset."""
+    section = answer.built.config.training
+    if section is None:
+        return []
+    made, gains = _levels(answer)
+    out = []
+    for name, asset in section.assets.items():
+        tokens = {kind: sum(n for n, _ in made.get((name, kind), [])) for kind in INPUTS}
+        rollouts, total = made.get((name, "rollout"), []), tokens["rollout"]
+        stale = sum(n * s for n, s in rollouts) / total if total > LEAST else None
+        of_kind = {f"{k}_tokens": n if getattr(asset, k) else None for k, n in tokens.items()}
+        out.append(
+            {
+                "model": asset.model,
+                "asset": name,
+                "kind": asset.kind,
+                **of_kind,
+                "unit": "tokens/h",
+                "staleness": stale if asset.staleness else None,
+                "gain": gains.get(name, 0.0),
+            }
+        )
+    return out
+
+
+def _levels(answer: Answered) -> tuple[Made, dict[str, float]]:
+    """What is made of every input, and the gain of every asset in success points."""
+    made: Made = {}
+    gains: dict[str, float] = {}
+    for a, level in zip(answer.program.activities, answer.allocation.levels, strict=True):
+        if a.labels.get("gain"):
+            gains[a.labels["asset"]] = float(level)
+        elif a.labels.get("layer") == "training":
+            key = (a.labels["asset"], a.labels["input"])
+            made.setdefault(key, []).append((float(level), a.labels["staleness"]))
+    return made, gains

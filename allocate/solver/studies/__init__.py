@@ -1,0 +1,1 @@
+"""Questions that take many solves: what each layer does alone, and what coordination is worth."""

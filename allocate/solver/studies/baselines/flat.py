@@ -1,0 +1,286 @@
+"""``flat-price``: every layer optimises rightly, but pays average prices instead of marginal ones.
+
+Each request, seeing its own V, λ and ρ, takes the model, tokens, level, lane and retention that
+are best for it at list prices; an own token costs what its lane costs on average, whatever its
+context, its memory or the crowd. What a capacity or a limit is worth to the others, nobody
+sees: it is found out at the gateway (``settle``), first come, first served. Average prices are
+taken from the last round and refreshed until they agree; the best round is kept.
+
+Where spending is limited, bills are marked up by one factor, as budgets are paced in practice:
+a single price of money, none of any resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from allocate.models.program import Allocation, Program
+from allocate.models.stack import Built
+from allocate.models.stream import Flows, Stream
+from allocate.solver.studies.baselines.ground import Ground
+from allocate.solver.studies.baselines.settle import Candidates, settle
+from allocate.solver.studies.baselines.trainer import (
+    Investment,
+    best_worth,
+    without_training,
+)
+from allocate.solver.studies.scene import Scene
+from allocate.solver.studies.terms import MACHINES, SPENDING, limited, spending
+
+CHOICES = 6
+ON_MACHINES, IN_ALL = "spending on machines", "spending in all"
+_ROUNDS = 6
+_AGREED = 1e-3
+_FULL = 1e-6  # of a budget: so little is left of one that is used up
+_MARKUPS, _HALVINGS = 13, 7  # factors on bills that are tried, and refinements of the best
+_NO_BUDGET = 1e12  # USD per hour
+_MOST = 64.0  # the largest factor on bills that is tried at first
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Spending that may not be exceeded, USD per hour: on machines, and in all."""
+
+    machines: float = np.inf
+    total: float = np.inf
+
+    @property
+    def bind(self) -> bool:
+        """Whether anything is limited."""
+        return bool(np.isfinite(self.machines) or np.isfinite(self.total))
+
+    def limit(self, program: Program) -> Program:
+        """The program with these limits as rows."""
+        for name, accounts, most in (
+            (ON_MACHINES, MACHINES, self.machines),
+            (IN_ALL, SPENDING, self.total),
+        ):
+            if np.isfinite(most):
+                program = limited(program, name, accounts, most)
+        return program
+
+    def on(self, ground: Ground) -> Ground:
+        """The ground with these limits as rows."""
+        return replace(ground, program=self.limit(ground.program))
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: what was settled on, with which investment, at which markup."""
+
+    allocation: Allocation
+    invested: Investment
+    welfare: float
+    markup: float
+
+
+def flat_price(scene: Scene, caps: Caps | None = None) -> tuple[Allocation, Investment, dict]:
+    """The best that comes of average prices within limits on spending.
+
+    Raises:
+        LookupError: if limits that have to be kept are broken.
+    """
+    caps = caps or Caps()
+    first = _best_round(scene, caps, 1.0)
+    paced = first is None or _short_of_money(scene, caps, first)
+    markups = [1.0, *np.geomspace(1.0, _MOST, _MARKUPS)[1:]] if paced else []
+    rounds = [r for m in markups if (r := _best_round(scene, caps, m)) is not None]
+    if first is not None:
+        rounds.append(first)
+    if not rounds:
+        raise LookupError("average prices break a limit that has to be kept")
+    best = max(rounds, key=lambda r: r.welfare)
+    if paced:
+        best = _refined(scene, caps, best)
+    if paced:
+        free = [r for m in markups if (r := _best_round(scene, Caps(), m, True)) is not None]
+        best = max([best, *_mixed(scene, caps, [*free, best])], key=lambda r: r.welfare)
+    return best.allocation, best.invested, {"markup": float(best.markup)}
+
+
+def _lifted(ground: Ground) -> Ground:
+    rows = tuple(
+        replace(r, capacity=_NO_BUDGET) if r.name == "budgets.money_usd" else r
+        for r in ground.program.rows
+    )
+    return replace(ground, program=replace(ground.program, rows=rows))
+
+
+def _short_of_money(scene: Scene, caps: Caps, settled: Round) -> bool:
+    """Whether some budget is used up."""
+    program = caps.on(scene.ground(settled.invested)[0]).program
+    usage = program.usage(settled.allocation)
+    return any(
+        used >= row.capacity * (1 - _FULL)
+        for row, used in zip(program.rows, usage, strict=True)
+        if row.name in (ON_MACHINES, IN_ALL) or row.name.endswith(".money_usd")
+    )
+
+
+def _refined(scene: Scene, caps: Caps, best: Round) -> Round:
+    """Closer and closer markups around the best one so far."""
+    step = _MOST ** (1.0 / (_MARKUPS - 1))
+    for _ in range(_HALVINGS):
+        step = step**0.5
+        for markup in (best.markup / step, best.markup * step):
+            trial = _best_round(scene, caps, markup) if markup >= 1.0 else None
+            if trial is not None and trial.welfare > best.welfare:
+                best = trial
+    return best
+
+
+def _mixed(scene: Scene, caps: Caps, rounds: list[Round]) -> Iterator[Round]:
+    """Two markups, each for a part of the time: pacing that uses the whole budget."""
+    program = scene.ground(Investment())[0].program
+    paid = [
+        np.array([spending(program, r.allocation, a) for a in (MACHINES, SPENDING)]) for r in rounds
+    ]
+    budget = scene.loaded.config.budgets.money_usd
+    most = np.array([min(caps.machines, np.inf if budget is None else budget), caps.total])
+    for i, one in enumerate(rounds):
+        for j, other in enumerate(rounds):
+            if not np.all(paid[i] <= most) or np.all(paid[j] <= most):
+                continue
+            if one.invested.capability or other.invested.capability:
+                continue  # what training reaches is no average of two plans
+            over = paid[j] > most
+            share = float(np.min((most - paid[i])[over] / (paid[j] - paid[i])[over]))
+            welfare = one.welfare + share * (other.welfare - one.welfare)
+            a, b = one.allocation, other.allocation
+            flows = Flows(
+                *(np.concatenate([x, y]) for x, y in zip(a.flows[0], b.flows[0], strict=True))
+            )
+            weight = np.repeat(
+                [1.0 - share, share], [len(f.member) for f in (a.flows[0], b.flows[0])]
+            )
+            flows = flows._replace(requests=flows.requests * weight)
+            levels = (1.0 - share) * a.levels + share * b.levels
+            yield Round(Allocation((flows,), levels), Investment(), welfare, one.markup)
+
+
+def _best_round(scene: Scene, caps: Caps, markup: float, lifted: bool = False) -> Round | None:
+    """Refresh average prices, and the training that pays, until they agree.
+
+    ``lifted``: without the config's own budget, for a part of the time only.
+    """
+    best: Round | None = None
+    invested, average = Investment(), None
+    for _ in range(_ROUNDS):
+        ground, _ = scene.ground(invested)
+        ground = _lifted(ground) if lifted else caps.on(ground)
+        average = ground.prices if average is None else average
+        candidates = best_responses(ground, average, markup)
+        allocation = settle(ground.program, candidates)
+        if allocation is None:
+            return best
+        welfare = ground.program.welfare(allocation)
+        if best is None or welfare > best.welfare:
+            best = Round(allocation, invested, welfare, markup)
+        fresh = average_prices(ground, allocation)
+        following = pays(scene, invested, allocation)
+        moved = np.max(np.abs(fresh - average) / np.maximum(np.abs(fresh), 1e-12), initial=0.0)
+        if moved < _AGREED and _same(invested, following):
+            break
+        average, invested = 0.5 * (average + fresh), following
+    return best
+
+
+def _same(a: Investment, b: Investment) -> bool:
+    return all(
+        abs(a.capability.get(m, 0.0) - b.capability.get(m, 0.0)) < 1e-4 * (1e-3 + abs(g))
+        for m, g in {**a.capability, **b.capability}.items()
+    )
+
+
+# --- requests at average prices -------------------------------------------------------------
+
+
+def marked_up(stream: Stream, markup: float) -> Stream:
+    """The stream with bills (money and human time) a factor dearer."""
+    dear = ("money", "oversight")
+    slots = tuple(
+        replace(s, own_price=s.own_price * markup) if s.account in dear else s for s in stream.slots
+    )
+    return replace(stream, slots=slots)
+
+
+def best_responses(
+    ground: Ground,
+    prices: np.ndarray,
+    markup: float = 1.0,
+    allowed: np.ndarray | None = None,
+    choices: int = CHOICES,
+) -> Candidates:
+    """Every member's best arms at some prices of rows, one for each model, level and owner."""
+    stream = marked_up(ground.stream, markup)
+    duals = prices * markup
+    profits = stream.profits(duals)
+    if allowed is not None:
+        profits = np.where(allowed, profits, -np.inf)
+    must = ~np.isfinite(stream.decline_cost)
+    kind = np.stack([ground.model_of, ground.level_of, ground.own], axis=1)
+    kinds, of = np.unique(kind, axis=0, return_inverse=True)
+    best = np.full((len(stream.rate), len(kinds)), -np.inf)
+    arm = np.zeros(best.shape, int)
+    for i in range(len(kinds)):
+        arms = np.flatnonzero(of.ravel() == i)
+        at = profits[:, arms].argmax(axis=1)
+        best[:, i], arm[:, i] = profits[np.arange(len(at)), arms[at]], arms[at]
+    order = np.argsort(-best, axis=1, kind="stable")
+    worth = np.take_along_axis(best, order, axis=1)
+    floor = np.where(must, -np.inf, -stream.decline_cost)
+    taken = np.isfinite(worth) & (worth > floor[:, None]) & (stream.rate > 0)[:, None]
+    taken &= (np.arange(worth.shape[1]) < choices) | must[:, None]
+    member, rank = np.nonzero(taken)
+    chosen = arm[member, order[member, rank]]
+    tokens = stream.columns(duals, member, chosen).amounts[:, 1:-2]
+    caps = np.array([t.caps for t in stream.technologies])[stream.technology_of[chosen]]
+    finite = np.where(np.isfinite(caps), caps, 1e12)
+    return Candidates(member, chosen, rank, np.minimum(tokens, finite))
+
+
+def average_prices(ground: Ground, allocation: Allocation) -> np.ndarray:
+    """[rows]: what a lane costs over the work that it does; the list price where it does none."""
+    program, stream = ground.program, ground.stream
+    flows: Flows = allocation.flows[0]
+    use = stream.row_use(flows.member, flows.arm, stream.amounts(flows), len(program.rows))
+    worked = np.asarray(use @ flows.requests).ravel()
+    out = ground.prices.copy()
+    for i, rows, amounts in program.suppliers:
+        level, work = allocation.levels[i], worked[rows[0]]
+        if program.cost[i] > 0 and level > 1e-9 and work > 1e-6 * amounts[0] * level:
+            out[rows[0]] = program.cost[i] * level / work
+    return out
+
+
+# --- training at list prices ------------------------------------------------------------------
+
+
+def pays(scene: Scene, invested: Investment, allocation: Allocation) -> Investment:
+    """The training that pays at list prices, for what requests gain, on what they leave free."""
+    if scene.loaded.config.training is None:
+        return Investment()
+    built = scene.built(invested.capability)
+    rest, left = without_training(built.program, Investment())
+    levels = np.zeros(len(built.program.activities))
+    levels[left] = allocation.levels
+    requests = Allocation((allocation.flows[0],), allocation.levels)
+    free = rest.capacity - rest.usage(requests)
+    free = np.where(rest.capacity >= 0, np.maximum(free, 0.0), free)
+    worth = worth_of(built.program.streams[0], allocation.flows[0], built)
+    if not any(w > 0 for w in worth.values()):
+        return Investment()
+    return best_worth(built.program, worth, free)
+
+
+def worth_of(stream: Stream, flows: Flows, built: Built) -> dict[str, float]:
+    """USD per hour that one more success point of each model brings its requests."""
+    models = np.array([a.labels["model"] or "" for a in stream.arms])
+    origin = stream.origin[flows.member]
+    gain = built.classes.value_usd[origin] * built.classes.trainability[origin] * flows.requests
+    section = built.config.training
+    names = {a.model for a in section.assets.values()} if section is not None else set()
+    return {m: float(gain[models[flows.arm] == m].sum()) for m in sorted(names)}

@@ -1,0 +1,185 @@
+"""``observed``: what the user's own table says is done today, as an allocation of the program.
+
+What the table leaves open is what ``greedy`` would do, and is said under ``assumed``. Where the
+config's capacities cannot carry what was logged, requests are turned away first come, first
+served, and the share that was is said too: then the config and the logs disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from allocate.errors import DataError, Problem
+from allocate.models.builder import HOUR
+from allocate.models.program import Allocation
+from allocate.solver.studies.baselines.greedy import Knobs, approved, capped_tokens
+from allocate.solver.studies.baselines.ground import Ground
+from allocate.solver.studies.baselines.observed_table import (
+    Observed,
+    Sent,
+    by_class,
+    read_observed,
+)
+from allocate.solver.studies.baselines.settle import Candidates, settle
+from allocate.solver.studies.baselines.trainer import Investment, as_logged, best_score
+from allocate.solver.studies.scene import Scene
+from allocate.solver.studies.terms import MACHINES, spending
+
+__all__ = ["Observed", "observe", "read_observed"]
+
+
+def observe(scene: Scene, observed: Observed) -> tuple[Allocation, Investment, dict]:
+    """The table's allocation; also what was assumed and what did not fit.
+
+    Raises:
+        DataError: a row names something that is closed to its class.
+        LookupError: the limits cannot be kept this way.
+    """
+    assumed: list[str] = []
+    invested = _training(scene, observed, assumed)
+    ground, _ = scene.ground(invested)
+    parts = _parts(ground, observed, assumed)
+    allocation = _served(ground, parts)
+    if allocation is None:
+        raise LookupError("what was logged breaks a limit that has to be kept")
+    logged, served = sum(p.requests for p in parts), float(allocation.flows[0].requests.sum())
+    about = {"table": observed.path, "assumed": assumed}
+    if served < logged * (1 - 1e-6):
+        about["turned_away"] = 1.0 - served / logged
+    return allocation, invested, about
+
+
+def _served(ground: Ground, parts: list[_Part]) -> Allocation | None:
+    """What of the logged requests the config's capacities carry; each row asks for itself."""
+    stream = ground.stream
+    parent = np.array([p.member for p in parts], int)
+    divided = stream.part(parent, np.array([p.requests for p in parts]))
+    candidates = Candidates(
+        np.arange(len(parts)),
+        np.array([p.arm for p in parts], int),
+        np.zeros(len(parts), int),
+        np.array([p.tokens for p in parts]).reshape(len(parts), stream.n_uses),
+    )
+    settled = settle(replace(ground.program, streams=(divided,)), candidates)
+    if settled is None:
+        return None
+    flows = settled.flows[0]
+    return settled._replace(flows=(flows._replace(member=parent[flows.member]),))
+
+
+def _training(scene: Scene, observed: Observed, assumed: list[str]) -> Investment:
+    if scene.loaded.config.training is None:
+        return Investment()
+    program = scene.built().program
+    if observed.training:
+        return as_logged(program, observed.training)
+    share = Knobs().training_share
+    assumed.append(f"training is not in the table: {100 * share:g} % of spending, as `greedy`")
+    ground, _ = scene.ground(Investment())
+    served = _served(ground, _parts(ground, observed, []))
+    if served is None:
+        raise LookupError("what was logged breaks a limit that has to be kept")
+    return best_score(program, share, spending(ground.program, served, MACHINES))
+
+
+@dataclass(frozen=True)
+class _Part:
+    member: int
+    arm: int
+    requests: float
+    tokens: np.ndarray
+
+
+def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part]:
+    """Every row as requests per hour on an arm."""
+    stream, built = ground.stream, ground.built
+    knobs = Knobs()
+    usual = capped_tokens(ground, knobs)
+    levels = approved(ground, knobs, ground.opened)
+    out: list[_Part] = []
+    for name, rows in by_class(observed):
+        for member in np.flatnonzero(stream.origin == list(built.classes.names).index(name)):
+            period = built.periods[stream.period[member]]
+            mine = [r for r in rows if r.period in (None, period)]
+            for row in mine:
+                share = _share(ground, row, int(member), len(mine), observed.path)
+                if share <= 0:
+                    continue
+                arm = _arm(ground, observed, row, int(member), levels, usual, assumed)
+                tokens = usual[member, stream.technology_of[arm]].copy()
+                for j, use in enumerate(built.config.token_uses):
+                    if use in row.tokens:
+                        tokens[j] = min(row.tokens[use], _cap(ground, arm, j))
+                    elif row.model is not None:
+                        _once(assumed, f"tokens_{use} where empty: as `greedy`")
+                out.append(_Part(int(member), arm, share * stream.rate[member], tokens))
+    return out
+
+
+def _cap(ground: Ground, arm: int, use: int) -> float:
+    return ground.stream.technologies[ground.stream.technology_of[arm]].caps[use]
+
+
+def _once(assumed: list[str], text: str) -> None:
+    if text not in assumed:
+        assumed.append(text)
+
+
+def _share(ground: Ground, row: Sent, member: int, rows: int, path: str) -> float:
+    if row.share is not None:
+        return min(row.share, 1.0)
+    if row.requests_per_s is not None:
+        arrivals = ground.stream.rate[member] / HOUR
+        share = ground.built.shares[ground.stream.period[member]]
+        return min(row.requests_per_s * share / arrivals, 1.0) if arrivals > 0 else 0.0
+    if rows == 1:
+        return 1.0
+    message = f"class `{row.name}` has several rows and this one says no share"
+    hint = "give share, or requests_per_s"
+    raise DataError([Problem("OBS003", message, file=path, line=row.line or None, hint=hint)])
+
+
+def _arm(
+    ground: Ground,
+    observed: Observed,
+    row: Sent,
+    member: int,
+    levels: np.ndarray,
+    usual: np.ndarray,
+    assumed: list[str],
+) -> int:
+    """The open arm that a row describes; what it leaves open is what ``greedy`` does."""
+    fine = ground.opened[member].copy()
+    if row.model is not None:
+        fine &= ground.model_of == ground.models.index(row.model)
+    if row.autonomy is not None:
+        fine &= ground.level_of == ground.levels.index(row.autonomy)
+    elif (fine & levels[member]).any():
+        fine &= levels[member]
+        _once(assumed, "autonomy where empty: as `greedy`")
+    if row.deployment is not None:
+        runs = np.array([a.labels.get("deployment") == row.deployment for a in ground.stream.arms])
+        fine &= runs
+    if not fine.any():
+        message = f"nothing that is open to `{row.name}` is what this row says"
+        hint = "the config's models, levels, speed limits and actions decide what is open"
+        where = row.line or None
+        raise DataError([Problem("OBS003", message, file=observed.path, line=where, hint=hint)])
+    own = fine & ground.own
+    if own.any() and (row.deployment is not None or not (fine & ~ground.own).any()):
+        fine = own
+        busy = row.utilisation or observed.lanes.get(row.deployment or "")
+        if busy is None:
+            busy = Knobs().utilisation
+            _once(assumed, "utilisation where empty: as `greedy`")
+        logit = np.log(ground.tiers[:, 1]) - np.log1p(-ground.tiers[:, 1])
+        kept = Knobs().retention_s if row.retention_s is None else row.retention_s
+        for far in (
+            np.abs(logit - np.log(busy) + np.log1p(-busy)),
+            np.abs(ground.retention - kept),
+        ):
+            fine = fine & (far <= np.min(far[fine]) + 1e-9)
+    cost = ground.cost(usual)[member] if fine.sum() > 1 else np.zeros(len(fine))
+    return int(np.where(fine, cost, np.inf).argmin())

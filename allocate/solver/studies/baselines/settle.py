@@ -1,0 +1,196 @@
+"""What comes of decisions made without knowing the capacities: who is served, who is turned away.
+
+A local rule says where each request should go, and where next if it is turned away there. It
+does not know what is scarce, so requests compete as they do at a gateway: first come, first
+served. Everybody who wants a capacity that is short gets the same share of what he asked for,
+whatever his request is worth; what is turned away tries its next choice; what nobody takes is
+declined. Classes that may not be declined go first. Replicas are then bought for what is served.
+
+The shares are the max-min fair ones, found by filling: all requests grow together until a row
+is full, those that need it stop, the others go on. Each round is one small linear program.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.optimize import linprog
+
+from allocate.models.program import Allocation, Program
+from allocate.models.stream import Flows
+
+_ROUNDS = 60  # rows that may fill up, one after the other
+_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+_BLOCKED = 1e-7  # of the largest price of a request's needs: it needs a full row
+_DONE = 1e-9  # of a rate: nothing of it is left
+
+
+class Candidates(NamedTuple):
+    """Where requests would go: ``rank`` 0 is a member's first choice; tokens are per request."""
+
+    member: np.ndarray
+    arm: np.ndarray
+    rank: np.ndarray
+    tokens: np.ndarray
+
+    def flows(self, requests: np.ndarray) -> Flows:
+        """The candidates with so many requests per hour."""
+        return Flows(self.member, self.arm, requests, self.tokens)
+
+
+def settle(program: Program, candidates: Candidates) -> Allocation | None:
+    """Serve requests as far as capacities go; None if the limits cannot be kept this way.
+
+    ``program`` has one stream; everything else in it is an activity with a linear cost.
+    """
+    if not len(candidates.member):
+        return _supplied(program, candidates, np.zeros(0))
+    filling = _Filling(program, candidates)
+    stream = program.streams[0]
+    must = ~np.isfinite(stream.decline_cost)[candidates.member]
+    for group in (must, ~must):
+        for rank in np.unique(candidates.rank[group]):
+            if not filling.fill(np.flatnonzero(group & (candidates.rank == rank))):
+                return _repaired(program, candidates)
+    short = (stream.rate - filling.served) > 1e-9 * stream.rate
+    if np.any(short & ~np.isfinite(stream.decline_cost) & (stream.rate > 0)):
+        return _repaired(program, candidates)
+    return _supplied(program, candidates, filling.requests)
+
+
+class _Filling:
+    """Requests so far, and the linear program that lets some of them grow together."""
+
+    def __init__(self, program: Program, candidates: Candidates):
+        self.program, self.candidates = program, candidates
+        self.use = _use_of(program, candidates)
+        self.requests = np.zeros(len(candidates.member))
+        self.linear = program.use.toarray()
+
+    @property
+    def served(self) -> np.ndarray:
+        """[K] requests per hour that are served so far."""
+        rate = self.program.streams[0].rate
+        return np.bincount(self.candidates.member, self.requests, len(rate))
+
+    def fill(self, columns: np.ndarray) -> bool:
+        """Grow some candidates; False where no growth at all keeps the limits."""
+        rate = self.program.streams[0].rate
+        left = np.maximum(rate - self.served, 0.0)
+        left[left <= _DONE * rate] = 0.0
+        active = columns[left[self.candidates.member[columns]] > 0]
+        want, grown = left[self.candidates.member], 0.0
+        for _ in range(_ROUNDS):
+            if not len(active) or grown >= 1.0 - _DONE:
+                return True
+            answer = self._grown(active, want, 1.0 - grown)
+            if answer is None:
+                return False
+            step, price = answer
+            self.requests[active] += step * want[active]
+            grown += step
+            needs = self.use[:, active]
+            owed = np.asarray(needs.T @ price).ravel()
+            size = np.asarray(abs(needs).T @ price).ravel()
+            blocked = owed > _BLOCKED * np.max(size, initial=0.0)
+            if not blocked.any():
+                return True
+            active = active[~blocked]
+        return True
+
+    def _grown(
+        self, active: np.ndarray, want: np.ndarray, most: float
+    ) -> tuple[float, np.ndarray] | None:
+        """(largest common growth up to ``most``, price of every row in units of it)."""
+        base = np.asarray(self.use @ self.requests).ravel()
+        step = np.asarray(self.use[:, active] @ want[active]).ravel()
+        room = self.program.capacity - base
+        size = np.maximum(np.abs(self.linear).max(axis=1, initial=0.0), np.abs(step))
+        size = np.maximum(size, np.abs(room))
+        size[size == 0] = 1.0
+        n = self.linear.shape[1]
+        answer = linprog(
+            np.concatenate([[-1.0], np.zeros(n)]),
+            A_ub=np.column_stack([step, self.linear]) / size[:, None],
+            b_ub=np.where((room < 0) & (room > -1e-9 * size), 0.0, room) / size,
+            bounds=[(0.0, most), *((0.0, u) for u in self.program.upper)],
+            method="highs-ds",
+            options=_OPTIONS,
+        )
+        if answer.status != 0 or answer.x is None:
+            return None
+        return float(answer.x[0]), -np.asarray(answer.ineqlin.marginals) / size
+
+
+def _use_of(program: Program, candidates: Candidates) -> sp.csc_matrix:
+    stream = program.streams[0]
+    amounts = stream.amounts(candidates.flows(np.ones(len(candidates.member))))
+    use = stream.row_use(candidates.member, candidates.arm, amounts, len(program.rows))
+    return sp.csc_matrix(use)
+
+
+def _supplied(program: Program, candidates: Candidates, requests: np.ndarray) -> Allocation | None:
+    """Buy what the requests need as cheaply as that can be."""
+    base = np.zeros(len(program.rows))
+    if len(requests):
+        base = np.asarray(_use_of(program, candidates) @ requests).ravel()
+    levels = np.zeros(len(program.activities))
+    if len(levels):
+        linear = program.use.toarray()
+        size = np.maximum(np.abs(linear).max(axis=1, initial=0.0), np.abs(base))
+        size[size == 0] = 1.0
+        room = program.capacity - base
+        money = max(np.abs(program.cost).max(initial=0.0), 1e-300)
+        for slack in (1e-12, 1e-9, 1e-7):  # of a row: what filling may have left over
+            answer = linprog(
+                program.cost / money,
+                A_ub=linear / size[:, None],
+                b_ub=room / size
+                + slack * np.maximum(np.abs(program.capacity), np.abs(base)) / size,
+                bounds=[(0.0, u) for u in program.upper],
+                method="highs-ds",
+                options=_OPTIONS,
+            )
+            if answer.status == 0 and answer.x is not None:
+                levels = np.clip(answer.x, 0.0, program.upper)
+                break
+        else:
+            return None
+    kept = requests > 0
+    flows = Flows(
+        candidates.member[kept], candidates.arm[kept], requests[kept], candidates.tokens[kept]
+    )
+    return Allocation((flows,), levels)
+
+
+def _repaired(program: Program, candidates: Candidates) -> Allocation | None:
+    """Where first come, first served breaks a limit from below: as many first choices as fit."""
+    stream = program.streams[0]
+    member, use = candidates.member, _use_of(program, candidates)
+    n, n_act = len(member), len(program.activities)
+    rate = stream.rate[member]
+    scaled = sp.hstack([use @ sp.diags(rate), program.use]).tocsr()
+    size = np.maximum(abs(scaled).max(axis=1).toarray().ravel(), np.abs(program.capacity))
+    size[size == 0] = 1.0
+    must = ~np.isfinite(stream.decline_cost) & (stream.rate > 0)
+    present, index = np.unique(member, return_inverse=True)
+    if not np.all(np.isin(np.flatnonzero(must), present)):
+        return None
+    split = sp.csr_matrix((np.ones(n), (index, np.arange(n))), shape=(len(present), n + n_act))
+    forced = must[present]
+    above = sp.vstack([sp.diags(1.0 / size) @ scaled, split[~forced]])
+    answer = linprog(
+        np.concatenate([-rate / rate.max() * 0.5**candidates.rank, np.zeros(n_act)]),
+        A_ub=above,
+        b_ub=np.concatenate([program.capacity / size, np.ones(int((~forced).sum()))]),
+        A_eq=split[forced] if forced.any() else None,
+        b_eq=np.ones(int(forced.sum())) if forced.any() else None,
+        bounds=[(0.0, 1.0)] * n + [(0.0, u) for u in program.upper],
+        method="highs-ds",
+        options=_OPTIONS,
+    )
+    if answer.status != 0 or answer.x is None:
+        return None
+    return _supplied(program, candidates, np.maximum(answer.x[:n], 0.0) * rate)

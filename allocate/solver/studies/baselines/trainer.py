@@ -1,0 +1,150 @@
+"""What the trainer does alone: its own program, with the requests and the other layers gone.
+
+With a fixed share of the machines it buys the best evaluation score; with leave to invest
+at list prices it buys what its model's requests gain by it, out of what they leave free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from allocate.models.program import Activity, Program, Row
+from allocate.models.stream import Flows
+from allocate.solver.studies.inner import solved
+from allocate.solver.studies.terms import MACHINES, held, limited
+
+_EAGER = 1e3  # USD a success point is worth to a scorer, per dollar of his budget
+_LEAST = 0.0
+_ROUGH = 1e-3  # relative gap that is fine for a plan: its own levels are what is judged
+
+
+@dataclass(frozen=True)
+class Investment:
+    """Levels of the training activities by name, flows of the assets, capability by model."""
+
+    levels: Mapping[str, float] = field(default_factory=dict)
+    flows: Flows | None = None
+    capability: Mapping[str, float] = field(default_factory=dict)
+
+
+def is_training(program: Program) -> np.ndarray:
+    """[activities]: whether it is the trainer's to decide."""
+    curved = {i for t in program.terms for i in t.activities}
+    return np.array(
+        [
+            a.labels.get("layer") == "training" or i in curved or a.account == "training"
+            for i, a in enumerate(program.activities)
+        ],
+        bool,
+    )
+
+
+def without_training(program: Program, invested: Investment) -> tuple[Program, np.ndarray]:
+    """The program with the investment made; and the numbers of the activities that are left."""
+    fixed = is_training(program)
+    levels = np.array([invested.levels.get(a.name, 0.0) for a in program.activities])
+    flows: list[Flows | None] = [None]
+    for stream in program.streams[1:]:
+        none = np.zeros(0, int)
+        nothing = Flows(none, none, np.zeros(0), np.zeros((0, stream.n_uses)))
+        flows.append(invested.flows if invested.flows is not None else nothing)
+    return held(program, flows, levels, fixed)
+
+
+def best_score(program: Program, share: float, spent: float) -> Investment:
+    """The most score for a share of every GPU type and of what serving spends, USD per hour."""
+    if share <= 0 or len(program.streams) < 2:
+        return Investment()
+    budget, bills = share * spent, any(a.cost > 0 for a in program.activities if _made(a))
+    if budget <= 0 and bills:
+        return Investment()
+    wanted = _EAGER * max(budget, 1.0 if not bills else 1e-6)
+    activities = tuple(
+        replace(a, cost=-wanted) if a.labels.get("gain") else a for a in program.activities
+    )
+    rows = list(program.rows)
+    for resource in program.resources:
+        if resource.kind == "gpu":
+            for r, _ in resource.rows:
+                rows[r] = replace(rows[r], capacity=share * rows[r].capacity)
+    alone = replace(program, activities=activities, rows=tuple(rows))
+    if not bills:  # machines that are paid for already: their share alone is the limit
+        return _invested(alone)
+    return _invested(limited(alone, "training's share of spending", MACHINES, budget))
+
+
+def _made(activity: Activity) -> bool:
+    """Whether it makes training tokens, or runs the lanes that do."""
+    return bool(activity.labels.get("input")) or activity.labels.get("layer") == "serving"
+
+
+def best_worth(program: Program, worth: Mapping[str, float], free: np.ndarray) -> Investment:
+    """What pays at list prices, out of what the rows have ``free`` [rows]."""
+    if len(program.streams) < 2:
+        return Investment()
+    activities = tuple(
+        replace(a, cost=-worth.get(a.labels["model"], 0.0)) if a.labels.get("gain") else a
+        for a in program.activities
+    )
+    rows = tuple(replace(r, capacity=float(c)) for r, c in zip(program.rows, free, strict=True))
+    return _invested(replace(program, activities=activities, rows=rows))
+
+
+def as_logged(program: Program, logged: Mapping[str, Mapping[str, float]]) -> Investment:
+    """What so many training tokens an hour reach, by asset and kind of input.
+
+    An input that is not known keeps its reference proportion to those that are; an asset that
+    is not named gets nothing.
+    """
+    if len(program.streams) < 2:
+        return Investment()
+    stream = program.streams[1]
+    rows, activities = list(program.rows), list(program.activities)
+    kinds = ("rollout", "verifier", "update")
+    for member, arm in enumerate(stream.arms):
+        given = logged.get(arm.labels["asset"], {})
+        reference = stream.technologies[member].effort.references
+        known = [given[k] / reference[j] for j, k in enumerate(kinds) if k in given]
+        usual = sum(known) / len(known) if known else 0.0
+        for j, kind in enumerate(kinds):
+            most = given.get(kind, usual * reference[j])
+            number = len(rows)
+            rows.append(Row(f"{arm.labels['asset']} {kind} tokens as logged", "token/h", most))
+            for i, a in enumerate(activities):
+                mine = a.labels.get("asset") == arm.labels["asset"]
+                if mine and a.labels.get("input") == kind:
+                    activities[i] = replace(a, uses=(*a.uses, (number, 1.0)))
+    alone = replace(program, rows=tuple(rows), activities=tuple(activities))
+    size = max(sum(sum(v.values()) for v in logged.values()), 1.0)
+    eager = tuple(
+        replace(a, cost=-_EAGER * size) if a.labels.get("gain") else a for a in alone.activities
+    )
+    return _invested(replace(alone, activities=eager))
+
+
+def _invested(program: Program) -> Investment:
+    """Solve the trainer's program on its own."""
+    alone = replace(
+        program,
+        rows=tuple(replace(r, capacity=max(r.capacity, 0.0)) for r in program.rows),
+        streams=program.streams[1:],
+        resources=(),
+        offsets=(),
+    )
+    answer = solved(alone, tolerance=_ROUGH)
+    return investment(alone, answer.allocation.levels, answer.allocation.flows[0])
+
+
+def investment(program: Program, levels: np.ndarray, flows: Flows | None) -> Investment:
+    """The training in an allocation's levels, with the flows of its assets."""
+    named, capability = {}, {}
+    for a, level, mine in zip(program.activities, levels, is_training(program), strict=True):
+        if mine and level > _LEAST:
+            named[a.name] = float(level)
+        if a.labels.get("gain"):
+            model = a.labels["model"]
+            capability[model] = capability.get(model, 0.0) + float(level)
+    return Investment(named, flows, capability)

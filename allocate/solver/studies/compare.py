@@ -1,0 +1,219 @@
+"""Joint allocation against what each layer does alone, with spending held equal.
+
+Every baseline is a full allocation of the same program, so the joint program allows it. The
+gain is shown as it stands, at the baseline's own spending, and as the least spending that is
+worth as much; it is split into more budget, knowing and coordinating, and among the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from allocate.errors import AllocateError, SolveError
+from allocate.models.loader import Loaded
+from allocate.solver.solution import Solution
+from allocate.solver.solve import solve
+from allocate.solver.studies.attribution import attribute
+from allocate.solver.studies.baselines.bench import NAMES, Bench
+from allocate.solver.studies.baselines.flat import Caps, flat_price
+from allocate.solver.studies.baselines.trainer import Investment, investment
+from allocate.solver.studies.baselines.tuned import UTILISATIONS
+from allocate.solver.studies.comparison import Comparison, Line
+from allocate.solver.studies.joint import Answer, joint, least_spend
+from allocate.solver.studies.scene import Outcome, Scene
+from allocate.solver.studies.wedges import wedges
+
+REFERENCE = "greedy-tuned"
+_UNTUNED = {"greedy", "flat-price", "observed"}  # what needs no tuned knobs
+_FITS = 1e-9  # of a limit on spending: within it nothing is limited
+Progress = Callable[[dict], None]
+
+
+class CompareError(AllocateError):
+    """A comparison that cannot be made as it was asked for."""
+
+
+def compare(
+    loaded: Loaded,
+    baselines: Iterable[str] | None = None,
+    observed: str | Path | None = None,
+    against: str | None = None,
+    method: str = "auto",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+    progress: Progress | None = None,
+    attribution: bool = True,
+    least: bool = True,
+) -> Comparison:
+    """Compare the joint answer with what each layer does alone.
+
+    Args:
+        loaded: config and classes, from ``allocate.load``.
+        baselines: which to draw; default all (``observed`` where a table is given).
+        observed: a table, or a result of ``solve``, of what is done today.
+        against: the baseline of the verdict; default ``greedy-tuned``.
+        method: of the joint solve.
+        tolerance: largest relative gap that may be called optimal.
+        seed: of every random draw (there is none).
+        progress: called with what is being done.
+        attribution: also split the gain among the layers (up to 14 more solves).
+        least: also find the least spend that is worth as much (a few solves a baseline).
+
+    Raises:
+        CompareError: a name that is no baseline.
+        SolveError: the config itself has no answer.
+    """
+    wanted, against = _wanted(baselines, observed, against)
+    tell = progress or (lambda step: None)
+    loaded, warnings = _continuous(loaded)
+    solution = solve(loaded, method, tolerance, seed, tell, ranges=False)
+    bench = Bench(common_scene(solution, bare=True, tolerance=tolerance), observed, tell)
+    tuned = bench.tuned if not set(wanted) <= _UNTUNED else None
+    scene = common_scene(
+        solution, tuned.utilisation if tuned else None, bench.speeds, tolerance=tolerance
+    )
+    bench = bench.on(scene)
+    best = joint(scene, Caps(), scene.prices, _plan(solution))
+    lines: dict[str, Line] = {}
+    failed: dict[str, str] = {}
+    split = told = None
+    stopped, wedge = False, []
+    try:
+        for name in wanted:
+            tell({"comparing with": name})
+            try:
+                outcome = bench.outcome(name)
+            except (LookupError, SolveError) as error:
+                failed[name] = str(error)
+                continue
+            alike = (x for x in lines.values() if _alike(x.outcome, outcome))
+            twin = next(alike, None)
+            lines[name] = (
+                _line(scene, outcome, best, least)
+                if twin is None
+                else replace(twin, outcome=outcome)
+            )
+        if against in lines:
+            reference = lines[against]
+            tell({"splitting": "the gain"})
+            wedge = wedges(reference.outcome, reference.equal.prices)
+            split = _split(scene, reference, best)
+            decided = bench.decisions(against)
+            if attribution and decided is not None:
+                told = attribute(scene, reference.outcome, decided, reference.equal)
+    except KeyboardInterrupt:
+        if not lines:
+            raise
+        stopped = True
+    return Comparison(
+        loaded, best, solution, lines, failed, against, split, told, wedge, stopped, warnings
+    )
+
+
+def _wanted(
+    baselines: Iterable[str] | None, observed: str | Path | None, against: str | None
+) -> tuple[list[str], str]:
+    known = [n for n in NAMES if n != "observed" or observed is not None]
+    wanted = list(dict.fromkeys(baselines)) if baselines else known
+    against = against or (REFERENCE if REFERENCE in wanted else wanted[0])
+    for name in [*wanted, against]:
+        if name == "observed" and observed is None:
+            raise CompareError("the baseline `observed` needs a table: give --observed TABLE")
+        if name not in NAMES:
+            raise CompareError(f"there is no baseline `{name}`; there are {', '.join(NAMES)}")
+    return [n for n in NAMES if n in {*wanted, against}], against
+
+
+def _continuous(loaded: Loaded) -> tuple[Loaded, list[str]]:
+    """Replicas in parts for everybody: no baseline has to round, so the joint answer need not."""
+    config = loaded.config
+    if not any(d.integer_replicas for d in config.deployments.values()):
+        return loaded, []
+    parts = {
+        n: d.model_copy(update={"integer_replicas": False}) for n, d in config.deployments.items()
+    }
+    config = config.model_copy(update={"deployments": parts})
+    said = "replicas are compared in parts: whole ones are a matter of `solve`"
+    return replace(loaded, config=config), [said]
+
+
+def common_scene(
+    solution: Solution,
+    utilisation: float | None = None,
+    more: Mapping[str, Iterable[float]] | None = None,
+    bare: bool = False,
+    tolerance: float = 1e-6,
+) -> Scene:
+    """The joint answer's menu of speeds with those of the baselines; or the knobs' alone."""
+    config = solution.loaded.config
+    grid: dict[str, list[float]] = {}
+    for family, refined in solution.built.state.grid.items():
+        d = config.deployments[family.removesuffix("+draft")]
+        fixed = d.tpot_ms is not None or d.utilisations is not None
+        if bare:
+            grid[family] = list(refined) if fixed else list(UTILISATIONS)
+            continue
+        mine = {round(float(u), 9) for u in refined}
+        if not fixed:
+            mine |= {0.7} | ({utilisation} if utilisation else set())
+        grid[family] = sorted(mine | set((more or {}).get(family, ())))
+    prices = {r.name: float(d) for r, d in zip(solution.program.rows, solution.duals, strict=True)}
+    return Scene(solution.loaded, grid, prices, tolerance)
+
+
+def _plan(solution: Solution) -> Investment:
+    """The training of a solution."""
+    flows = solution.allocation.flows
+    assets = flows[1] if len(flows) > 1 else None
+    return investment(solution.program, solution.allocation.levels, assets)
+
+
+def _alike(one: Outcome, other: Outcome) -> bool:
+    """Whether two baselines came to the same allocation."""
+    a, b = one.solution.objective, other.solution.objective
+    return all(abs(a[k] - b[k]) <= 1e-12 * max(abs(a["value"]), 1e-300) for k in a)
+
+
+def _line(scene: Scene, outcome: Outcome, best: Answer, least: bool) -> Line:
+    caps = Caps(outcome.machines, outcome.spend)
+    fits = best.spend <= caps.total * (1 + _FITS) and (best.machines <= caps.machines * (1 + _FITS))
+    equal = best if fits else _at(scene, caps, best, [outcome.invested, best.invested])
+    target = outcome.welfare + outcome.spend
+    enough = None
+    if least:
+        enough = least_spend(scene, caps, equal, target) if outcome.spend > 0 else (0.0, 0.0)
+    return Line(outcome, best.welfare - outcome.welfare, equal, enough)
+
+
+def _at(scene: Scene, caps: Caps, best: Answer, plans: list[Investment]) -> Answer:
+    """The best joint answer within limits, from each of some plans for training.
+
+    Training × routing is not convex: a search from one plan may miss what another allows. The
+    first plan is known to keep the limits, the others may not.
+    """
+    found = joint(scene, caps, best.prices, plans[0], near=best)
+    if scene.loaded.config.training is None:
+        return found
+    for plan in plans[1:]:
+        try:
+            found = max(found, joint(scene, caps, best.prices, plan), key=lambda a: a.welfare)
+        except SolveError:
+            continue
+    return found
+
+
+def _split(scene: Scene, line: Line, best: Answer) -> dict[str, float]:
+    """More budget, knowing, coordinating: three steps from the reference to the joint answer."""
+    caps = Caps(line.outcome.machines, line.outcome.spend)
+    try:
+        allocation, invested, about = flat_price(scene, caps)
+        flat = scene.outcome("flat-price", allocation, invested, about).welfare
+    except (LookupError, SolveError):
+        flat = line.outcome.welfare  # average prices lead nowhere: seeing alone brings nothing
+    return {
+        "more_budget": best.welfare - line.equal.welfare,
+        "knowing": flat - line.outcome.welfare,
+        "coordinating": line.equal.welfare - flat,
+    }

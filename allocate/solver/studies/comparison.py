@@ -1,0 +1,171 @@
+"""What a comparison found: a line for each baseline, the split of the gain, and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from allocate.models.loader import Loaded
+from allocate.solver.result import FORMAT_VERSION
+from allocate.solver.solution import Solution, _clean
+from allocate.solver.studies.attribution import Attribution
+from allocate.solver.studies.joint import Answer
+from allocate.solver.studies.scene import Outcome
+from allocate.solver.studies.verdict import verdict
+from allocate.solver.studies.wedges import Wedge
+
+ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One baseline beside the joint answer; amounts in USD per hour.
+
+    ``gain`` is of the joint answer as it stands, ``equal`` the joint answer at the baseline's
+    spending, ``least`` the least spending that is worth as much, and what bounds it below.
+    """
+
+    outcome: Outcome
+    gain: float
+    equal: Answer
+    least: tuple[float, float] | None
+
+    @property
+    def equal_gain(self) -> float:
+        """Gain at the same spending."""
+        return self.equal.welfare - self.outcome.welfare
+
+    @property
+    def error(self) -> float:
+        """What the certificates leave open of that gain."""
+        return self.equal.error + self.outcome.violation
+
+    @property
+    def counted(self) -> float:
+        """The gain, or 0 where it is within the error."""
+        return self.equal_gain if self.equal_gain > self.error else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of the comparison document."""
+        outcome, welfare = self.outcome, self.outcome.welfare
+        accounts = {k: outcome.solution.objective[k] for k in ACCOUNTS}
+        return {
+            "name": outcome.name,
+            "welfare": welfare,
+            **accounts,
+            "spend": outcome.spend,
+            "gain": self.gain,
+            "equal_spend": {
+                "gain": self.counted,
+                "gain_before_error": self.equal_gain,
+                "relative_gain": self.counted / welfare if welfare > 0 else None,
+                "welfare": self.equal.welfare,
+                "spend": self.equal.spend,
+                "error": self.error,
+            },
+            "least_spend": {}
+            if self.least is None
+            else {
+                "spend": self.least[0],
+                "at_least": self.least[1],
+                "saved": outcome.spend - self.least[0],
+            },
+            "about": outcome.about,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The whole comparison. ``baselines`` has the lines that could be drawn, in order."""
+
+    loaded: Loaded
+    joint: Answer
+    solution: Solution
+    baselines: dict[str, Line]
+    failed: dict[str, str]
+    against: str
+    split: dict[str, float] | None
+    attribution: Attribution | None
+    wedges: list[Wedge]
+    stopped: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def reference(self) -> Line | None:
+        """The baseline that the verdict is about."""
+        return self.baselines.get(self.against)
+
+    @property
+    def relative_gain(self) -> float | None:
+        """Gain at equal spend over the reference's welfare; None where that is not positive."""
+        line = self.reference
+        if line is None or line.outcome.welfare <= 0:
+            return None
+        return line.counted / line.outcome.welfare
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        line = self.reference
+        if line is None:
+            why = self.failed.get(self.against, "it was not asked for")
+            return f"No verdict: there is no `{self.against}` to compare with ({why})."
+        shares = None if self.attribution is None else self.attribution.shares
+        scarce = self.solution.status != "optimal" or any(p.binding for p in self.solution.prices)
+        return verdict(
+            self.against,
+            line.equal_gain,
+            line.error,
+            line.outcome.welfare,
+            self.split,
+            shares,
+            scarce,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``--format json``."""
+        from allocate import __version__
+
+        answer, certificate = self.joint, self.joint.answer.certificate
+        told = self.attribution
+        return _clean(
+            {
+                "format_version": FORMAT_VERSION,
+                "allocate_version": __version__,
+                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "config_sha256": self.loaded.sha256,
+                "unit": "USD/h",
+                "status": "stopped" if self.stopped else self.solution.status,
+                "joint": {
+                    "welfare": answer.welfare,
+                    **{k: answer.accounts[k] for k in ACCOUNTS},
+                    "spend": answer.spend,
+                    "relative_gap": certificate.relative_gap,
+                    "error": answer.error,
+                },
+                "baselines": [
+                    *(line.to_dict() for line in self.baselines.values()),
+                    *(
+                        {"name": n, "welfare": None, "reason": why}
+                        for n, why in self.failed.items()
+                    ),
+                ],
+                "against": self.against,
+                "split": self.split,
+                "attribution": None
+                if told is None
+                else {
+                    "gain": told.gain,
+                    "shares": told.shares,
+                    "coalitions": [
+                        {"inside": list(inside), "welfare": welfare}
+                        for inside, welfare in told.worth.items()
+                    ],
+                },
+                "wedges": [w.to_dict() for w in self.wedges],
+                "verdict": self.verdict,
+                "relative_gain": self.relative_gain,
+                "warnings": self.warnings,
+            }
+        )

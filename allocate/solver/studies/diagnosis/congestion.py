@@ -1,0 +1,57 @@
+"""AL301 serving congestion: a lane so full that the delay of all costs more than room would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from allocate.solver.studies.diagnosis.finding import Finding
+from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
+from allocate.solver.studies.diagnosis.requests import Names, groups, usd
+from allocate.solver.studies.diagnosis.routing import per_request
+
+_WORDS = ("waiting saved by all on the lane", "GPU time that a less busy lane costs more")
+_SHOWN = 3  # classes that a sentence names
+
+
+def crowded(repairs: Repairs) -> Repair:
+    """Flows whose repair waits less."""
+    repair = repairs.of("lane")
+    return repair.at(np.flatnonzero(repair.then.parts[:, 2] < repair.now.parts[:, 2]))
+
+
+def serving_congestion(repairs: Repairs) -> Iterator[Finding]:
+    """Lanes whose requests would rather pay for more room than wait."""
+    view, repair = repairs.view, crowded(repairs)
+    names = Names(view)
+    busy = {t.name: t.utilisation for t in view.ground.built.tiers}
+
+    def key(i: int) -> tuple:
+        arm, to = int(repair.now.arm[i]), int(repair.then.arm[i])
+        return names.lane(arm), names.lane(to)
+
+    for group in groups(repair, key):
+        left, right = group.balance(("latency",))
+        lane = names.lane(group.arm)
+        where = {**names.place(group.members), "model": names.model(group.arm), "lane": lane}
+        who = _who(names, group.members)
+        now, then = (_share(busy, names.lane(a)) for a in (group.arm, group.to))
+        message = (
+            f"{now} busy makes {who} wait for {usd(left)} a request more than at {then} busy, "
+            f"which costs {usd(right)}"
+        )
+        deployment = view.stream.arms[group.arm].labels["deployment"]
+        fix = f"run `{deployment}` at {then} busy for {who} (now {now}): {names.lane(group.to)}"
+        yield per_request("AL301", group, where, ("latency",), _WORDS, message, fix)
+
+
+def _share(busy: dict[str, float], lane: str) -> str:
+    """Busy shares of a lane, or of the pair."""
+    return " and ".join(f"{100 * busy[name]:.3g} %" for name in lane.split(" + "))
+
+
+def _who(names: Names, members: tuple[int, ...]) -> str:
+    found = list(dict.fromkeys(names.place([k])["class"] for k in members))
+    shown = ", ".join(f"`{n}`" for n in found[:_SHOWN])
+    return shown if len(found) <= _SHOWN else f"{shown} and {len(found) - _SHOWN} more"

@@ -1,0 +1,62 @@
+"""What a rule found: where, both sides of its inequality, what it is worth, and the repair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from allocate.solver.studies.diagnosis.rules import RULES
+
+PLACES = ("class", "period", "model", "autonomy", "lane", "asset")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One violated condition.
+
+    Attributes:
+        code: the rule.
+        where: class, period, model, autonomy, lane, asset, as far as they apply.
+        usd_per_hour: welfare regained by repairing this alone, at the shared prices.
+        left: the larger side of the inequality, USD per ``per``.
+        right: the smaller one; (left − right) × ``amount_per_h`` is ``usd_per_hour``.
+        per: what the sides are for: a request, or an hour.
+        amount_per_h: how many of them there are in an hour.
+        sides: what each side is, in words.
+        message: what is wrong, in a sentence.
+        fix: the change of a setting that repairs it.
+        terms: the parts of the change, USD per ``per``: what is saved counts positive.
+    """
+
+    code: str
+    where: Mapping[str, str]
+    usd_per_hour: float
+    left: float
+    right: float
+    per: str
+    amount_per_h: float
+    sides: tuple[str, str]
+    message: str
+    fix: str
+    terms: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of the diagnosis document."""
+        rule = RULES[self.code]
+        return {
+            "code": self.code,
+            "name": rule.name,
+            "layer": rule.layer,
+            "message": self.message,
+            "where": {p: self.where[p] for p in PLACES if p in self.where},
+            "usd_per_hour": self.usd_per_hour,
+            "left": self.left,
+            "right": self.right,
+            "sides": {"left": self.sides[0], "right": self.sides[1]},
+            "unit": f"USD/{self.per}",
+            "amount_per_h": self.amount_per_h,
+            "terms": dict(self.terms),
+            "fix": self.fix,
+            "page": rule.page,
+        }

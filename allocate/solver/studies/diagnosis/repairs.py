@@ -1,0 +1,268 @@
+"""What each decision of each request costs: it is changed alone, and held while all else is free.
+
+A decision is at fault where both hold: changing it alone, with the others as they are, earns
+more; and with it held, not even the best of all the others reaches the best. The first is what
+the repair brings; the second keeps a layer from being blamed for what another one did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from allocate.models.curves import RequestCurve
+from allocate.solver.studies.diagnosis.view import Pairs, View
+from allocate.solver.studies.diagnosis.walls import Walls
+
+DECISIONS = ("model", "level", "lane", "kept", "verify")
+"""Model, level of autonomy, speed of the lane, retention of prefixes, tokens that verify."""
+ROUNDING = 1e-9  # of the money that a request moves
+_BLAME = 0.02  # of what a repair brings, that must be lost for good while the decision stands
+_FAR = 1e12  # between a prefix that is resident and one that is not
+_AMOUNTS = 256  # different amounts of verification that are told apart
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One decision changed alone: [n] flows, as they are and as they would be.
+
+    ``gain`` [n] is USD per request. Where ``then.arm`` is -1 the request is declined.
+    """
+
+    decision: str
+    flow: np.ndarray
+    requests: np.ndarray
+    now: Pairs
+    then: Pairs
+    gain: np.ndarray
+
+    def at(self, which: np.ndarray) -> Repair:
+        """Some of the flows."""
+        return Repair(
+            self.decision,
+            self.flow[which],
+            self.requests[which],
+            self.now.at(which),
+            self.then.at(which),
+            self.gain[which],
+        )
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """All repairs of a view's flows."""
+
+    view: View
+
+    @cached_property
+    def regret(self) -> np.ndarray:
+        """[flows] best less actual profit, USD per request."""
+        view = self.view
+        return np.maximum(view.best[view.flows.member] - view.now.profit, 0.0)
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Flows that lose more than a rounding."""
+        return np.flatnonzero(self.regret > ROUNDING * self.view.stake)
+
+    def of(self, decision: str) -> Repair:
+        """Flows at which a decision is at fault."""
+        return self._all[decision]
+
+    @cached_property
+    def _all(self) -> dict[str, Repair]:
+        return {d: self._faults(self.alone(d)) for d in DECISIONS}
+
+    def alone(self, decision: str) -> Repair:
+        """What changing one decision brings, all others as they are; flows that gain by it."""
+        view, flow = self.view, self.wrong
+        allowed = self.opened(flow, {decision})
+        then, there = view.changed(flow, allowed, decision == "verify")
+        now = view.now.at(flow)
+        profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
+        if decision in ("model", "level"):
+            now, then, profit = self._like_for_like(flow, allowed, now, then, profit)
+        if decision == "model":
+            then, profit = self._or_declined(now, then, profit)
+        gain = np.minimum(profit - now.profit, self.regret[flow])
+        some = np.flatnonzero(gain > ROUNDING * view.stake[flow])
+        requests = view.flows.requests[flow]
+        return Repair(decision, flow, requests, now, then, gain).at(some)
+
+    def _like_for_like(
+        self, flow: np.ndarray, allowed: np.ndarray, now: Pairs, then: Pairs, profit: np.ndarray
+    ) -> tuple[Pairs, Pairs, np.ndarray]:
+        """Both ways with the tokens that are best on them, where that tells them apart better.
+
+        Tokens do not carry over to every model or level; what right ones would bring on the
+        way as it is does not count.
+        """
+        view, member = self.view, now.member
+        here = view.priced(member, now.arm, view.tokens_of(member, now.arm))
+        profits = np.where(allowed, view.stream.profits(view.duals, member), -np.inf)
+        arm = profits.argmax(axis=1)
+        there = view.priced(member, arm, view.tokens_of(member, arm))
+        better = np.isfinite(profits.max(axis=1)) & (
+            there.profit - np.maximum(here.profit, now.profit) > np.maximum(profit - now.profit, 0)
+        )
+        base = here.profit > now.profit
+        now = _where(better & base, here, now)
+        return now, _where(better, there, then), np.where(better, there.profit, profit)
+
+    def _or_declined(self, now: Pairs, then: Pairs, profit: np.ndarray) -> tuple[Pairs, np.ndarray]:
+        """Not serving is the cheapest model of all."""
+        declining = -self.view.stream.decline_cost[now.member]
+        better = declining > profit
+        if not better.any():
+            return then, profit
+        parts = np.where(better[:, None], 0.0, then.parts)
+        parts[:, 0] = np.where(better, declining, parts[:, 0])
+        arm = np.where(better, -1, then.arm)
+        return replace(then, arm=arm, parts=parts), np.maximum(profit, declining)
+
+    def _faults(self, repair: Repair) -> Repair:
+        """Those flows at which the decision itself is what keeps them from the best."""
+        if not len(repair.flow):
+            return repair
+        best = self.view.best[repair.now.member]
+        lost = best - np.maximum(self._held(repair), repair.now.profit)
+        floor = np.maximum(_BLAME * repair.gain, ROUNDING * self.view.stake[repair.flow])
+        fault = lost > floor
+        if repair.decision == "model":  # where the better one is full, others are in the way
+            fault &= Walls(self.view).open_to(repair.then, repair.now)
+        return repair.at(np.flatnonzero(fault))
+
+    def _held(self, repair: Repair) -> np.ndarray:
+        """[n] the most that flows bring with one decision as it is and all others free."""
+        view, flow, ground = self.view, repair.flow, self.view.ground
+        member, arm = view.flows.member[flow], view.flows.arm[flow]
+        opened = ground.opened[member]
+        family = ground.family[None, :] == ground.family[arm][:, None]
+        match repair.decision:
+            case "model":
+                kept = ground.model_of[None, :] == ground.model_of[arm][:, None]
+            case "level":
+                kept = ground.level_of[None, :] == ground.level_of[arm][:, None]
+            case "lane":
+                kept = ~family | self._near_lane(flow)
+            case "kept":
+                kept = ~ground.own[None, :] | self._near_kept(flow)
+            case _:
+                return self._held_verifying(flow, opened)
+        most = view.most(member, opened & kept)
+        # declining is a choice of the router: it is no way out for the others' decisions …
+        if repair.decision == "model":
+            return most
+        return np.maximum(most, -view.stream.decline_cost[member])  # … but it is always there
+
+    def _held_verifying(self, flow: np.ndarray, opened: np.ndarray) -> np.ndarray:
+        """As ``_held`` with no more verification than there is."""
+        view, stream = self.view, self.view.stream
+        member, arm = view.flows.member[flow], view.flows.arm[flow]
+        use = view.verifying[arm]
+        amount = view.flows.tokens[flow, np.maximum(use, 0)]
+        levels = np.unique(amount)
+        if len(levels) > _AMOUNTS:  # rounded up: no one is blamed for the rounding
+            levels = np.unique(np.quantile(amount, np.linspace(0, 1, _AMOUNTS), method="higher"))
+        of = np.searchsorted(levels, amount)
+        out = np.empty(len(flow))
+        for i in np.unique(of):
+            at = np.flatnonzero(of == i)
+            capped = tuple(_capped(t, float(levels[i])) for t in stream.technologies)
+            limited = replace(stream, technologies=capped)
+            out[at] = view.most(member[at], opened[at], limited)
+        return np.maximum(out, -stream.decline_cost[member])
+
+    # --- which arms a change may reach ----------------------------------------------------------
+
+    def opened(self, flow: np.ndarray, free: Iterable[str]) -> np.ndarray:
+        """[n, A] arms that flows may move to when some decisions are free."""
+        view, ground, free = self.view, self.view.ground, frozenset(free)
+        arm = view.flows.arm[flow]
+        by_human = view.human[arm][:, None]
+        out = ground.opened[view.flows.member[flow]].copy()
+        if "model" not in free:
+            model = ground.model_of[None, :] == ground.model_of[arm][:, None]
+            same = model & (ground.family[None, :] == ground.family[arm][:, None])
+            if "level" in free:  # to a human, or from one to any model
+                same |= view.human[None, :] | by_human
+            out &= same
+        if "level" not in free:
+            out &= ground.level_of[None, :] == ground.level_of[arm][:, None]
+        if "lane" not in free:
+            out &= ~ground.own[None, :] | self._near_lane(flow)
+        if "kept" not in free:
+            out &= ~ground.own[None, :] | self._near_kept(flow)
+        return out
+
+    def _near_lane(self, flow: np.ndarray) -> np.ndarray:
+        """[n, A] arms at the speed nearest to what flows have now, of those in their family."""
+        ground, arm = self.view.ground, self.view.flows.arm[flow]
+        logit = np.log(ground.tiers) - np.log1p(-ground.tiers)
+        return self._nearest(flow, np.abs(logit[None] - logit[arm][:, None]).max(axis=2))
+
+    def _near_kept(self, flow: np.ndarray) -> np.ndarray:
+        """[n, A] arms that keep prefixes as flows do now, as nearly as their family can."""
+        ground, arm, shared = self.view.ground, self.view.flows.arm[flow], self.view.shared
+        far = np.abs(ground.retention[None, :] - ground.retention[arm][:, None])
+        return self._nearest(flow, far + _FAR * (shared[None, :] != shared[arm][:, None]))
+
+    def _nearest(self, flow: np.ndarray, far: np.ndarray) -> np.ndarray:
+        """[n, A] the least ``far`` of every family of lanes; all, for flows on no own lane."""
+        ground = self.view.ground
+        far = np.where(ground.opened[self.view.flows.member[flow]], far, np.inf)
+        out = np.ones(far.shape, bool)
+        for family in np.unique(ground.family[ground.own]):
+            mine = ground.family == family
+            out[:, mine] = far[:, mine] <= far[:, mine].min(axis=1, keepdims=True) + 1e-9
+        out[~ground.own[self.view.flows.arm[flow]]] = True
+        return out
+
+    # --- several decisions together --------------------------------------------------------------
+
+    def together(self, flow: np.ndarray, free: Iterable[str]) -> np.ndarray:
+        """[n] what changing some decisions of flows together brings, USD per request."""
+        free, view = frozenset(free), self.view
+        now = view.now.profit[flow]
+        then, there = view.changed(flow, self.opened(flow, free), "verify" in free)
+        profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
+        if "model" in free:
+            profit = np.maximum(profit, -view.stream.decline_cost[then.member])
+        return np.clip(profit - now, 0.0, self.regret[flow])
+
+
+def joined(one: Repair, other: Repair) -> Repair:
+    """Two repairs of the same decision, of different flows."""
+
+    def both(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.concatenate([a, b])
+
+    now, then = (
+        Pairs(*(both(getattr(p, f), getattr(q, f)) for f in Pairs.__annotations__))
+        for p, q in ((one.now, other.now), (one.then, other.then))
+    )
+    flow, requests = both(one.flow, other.flow), both(one.requests, other.requests)
+    return Repair(one.decision, flow, requests, now, then, both(one.gain, other.gain))
+
+
+def _where(which: np.ndarray, one: Pairs, other: Pairs) -> Pairs:
+    """Pairs of one kind or another."""
+    return Pairs(
+        one.member,
+        np.where(which, one.arm, other.arm),
+        np.where(which[:, None], one.tokens, other.tokens),
+        np.where(which[:, None], one.parts, other.parts),
+    )
+
+
+def _capped(curve: RequestCurve, amount: float) -> RequestCurve:
+    """The curve with no more verification than an amount."""
+    use = curve.risk.use
+    if not curve.risk.verifiable or use is None:
+        return curve
+    least = max(amount, 1e-9 * curve.risk.tokens)
+    caps = tuple(min(c, least) if j == use else c for j, c in enumerate(curve.caps))
+    return replace(curve, caps=caps)

@@ -1,0 +1,214 @@
+"""Diagnose: the seven failure modes of an allocation, at the shared prices of the joint answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from allocate.models.loader import Loaded
+from allocate.solver.result import FORMAT_VERSION
+from allocate.solver.solution import _clean
+from allocate.solver.studies.baselines.bench import Bench
+from allocate.solver.studies.baselines.greedy import Knobs
+from allocate.solver.studies.diagnosis.caching import cache_misuse, kept_too_long
+from allocate.solver.studies.diagnosis.congestion import crowded, serving_congestion
+from allocate.solver.studies.diagnosis.delegation import over_delegation, too_free
+from allocate.solver.studies.diagnosis.finding import Finding
+from allocate.solver.studies.diagnosis.ledger import Ledger, ledger
+from allocate.solver.studies.diagnosis.memory import Crowded
+from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
+from allocate.solver.studies.diagnosis.routing import over_routing, under_routing
+from allocate.solver.studies.diagnosis.rules import RULES, chosen
+from allocate.solver.studies.diagnosis.stage import Progress, Stage, stage
+from allocate.solver.studies.diagnosis.staleness import Capital
+from allocate.solver.studies.diagnosis.suppressions import sort_out
+from allocate.solver.studies.diagnosis.turned import Refused
+from allocate.solver.studies.diagnosis.verification import under_verification, unverified
+from allocate.solver.studies.diagnosis.view import View
+from allocate.solver.studies.scene import Outcome
+
+LEAST = 1e-4  # of the joint welfare: smaller findings are not worth a line
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was found. Amounts in USD per hour.
+
+    ``findings`` are the largest first; ``accepted`` were found too, and the config says why
+    they may stand; ``hidden`` counts those under ``least``.
+    """
+
+    loaded: Loaded
+    outcome: Outcome
+    joint: float
+    error: float
+    status: str
+    findings: tuple[Finding, ...]
+    accepted: tuple[tuple[Finding, str], ...]
+    hidden: int
+    least: float
+    ledger: Ledger
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def gap(self) -> float:
+        """What the joint answer is worth more than what was diagnosed."""
+        return self.joint - self.outcome.welfare
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document of ``--format json``."""
+        from allocate import __version__
+
+        books = self.ledger
+        return _clean(
+            {
+                "format_version": FORMAT_VERSION,
+                "allocate_version": __version__,
+                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "config_sha256": self.loaded.sha256,
+                "unit": "USD/h",
+                "status": self.status,
+                "diagnosed": self.outcome.name,
+                "table": self.outcome.about.get("table"),
+                "welfare": self.outcome.welfare,
+                "joint": {"welfare": self.joint, "error": self.error},
+                "gap": self.gap,
+                "findings": [f.to_dict() for f in self.findings],
+                "accepted": [{**f.to_dict(), "reason": why} for f, why in self.accepted],
+                "totals": {
+                    "findings": len(self.findings),
+                    "by_code": self._by_code(),
+                    "sum": sum(f.usd_per_hour for f in self.findings),
+                    "together": books.together,
+                    "hidden": self.hidden,
+                    "least": self.least,
+                },
+                "ledger": [line.__dict__ for line in books.lines],
+                "assumed": [*self.outcome.about.get("assumed", ())],
+                "turned_away": self.outcome.about.get("turned_away"),
+                "warnings": list(self.warnings),
+            }
+        )
+
+    def _by_code(self) -> dict[str, float]:
+        out = {code: 0.0 for code in RULES}
+        for f in self.findings:
+            out[f.code] += f.usd_per_hour
+        return {code: usd for code, usd in out.items() if usd > 0}
+
+
+def diagnose(
+    loaded: Loaded,
+    observed: str | Path | None = None,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    least: float = LEAST,
+    method: str = "auto",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Find the failure modes of what is done today, or of what each layer would do alone.
+
+    Args:
+        loaded: config and classes, from ``allocate.load``.
+        observed: a table, or a result of ``solve``; default: ``greedy``.
+        select: codes, or how they begin; default all.
+        ignore: likewise, of those that are not wanted.
+        least: share of the joint welfare under which a finding is not worth a line.
+        method: of the joint solve.
+        tolerance: largest relative gap that may be called optimal.
+        seed: of every random draw (there is none).
+        progress: called with what is being done.
+
+    Raises:
+        RuleError: a code that is none.
+        SuppressionError: ``diagnose.accept`` of the config speaks of no rule.
+        DataError: the table, with every problem.
+        SolveError: the config itself has no answer.
+        LookupError: what is diagnosed breaks a limit that has to be kept.
+    """
+    codes = chosen(select, ignore)
+    sort_out((), loaded.config.diagnose.accept)  # a wrong code is told before any work
+    name = "greedy" if observed is None else "observed"
+    speeds: dict[str, list[float]] = {n: [Knobs().utilisation] for n in loaded.config.deployments}
+    if observed is not None:
+        from allocate.solver.studies.baselines.observed_table import read_observed
+
+        read = read_observed(observed, loaded)
+        for lane, busy in read.speeds(loaded.config).items():
+            speeds[lane] = [*speeds.get(lane, ()), *busy]
+    on = stage(loaded, speeds, method, tolerance, seed, progress)
+    outcome = Bench(on.scene, observed, progress).outcome(name)
+    return examine(on, outcome, codes, least)
+
+
+def examine(
+    on: Stage, outcome: Outcome, codes: Iterable[str] = tuple(RULES), least: float = LEAST
+) -> Diagnosis:
+    """Diagnose any outcome of a stage."""
+    codes = frozenset(codes)
+    ground, requests = on.requests(outcome)
+    view = View(ground, on.duals(ground.program), requests)
+    repairs, refused, crowd = Repairs(view), Refused(view), Crowded(view, on.kept)
+    misused = kept_too_long(repairs)
+    hoarded = crowd.repair(misused)
+    whole = on.whole(outcome.invested.capability)
+    capital = Capital(whole, on.duals(whole), outcome.invested)
+    found: list[Finding] = [
+        *over_routing(repairs),
+        *under_routing(repairs, refused),
+        *over_delegation(repairs),
+        *under_verification(repairs),
+        *serving_congestion(repairs),
+        *cache_misuse(view, hoarded),
+    ]
+    trained = list(capital.findings())
+    books = ledger(
+        repairs,
+        refused,
+        _reported(repairs),
+        hoarded=float(hoarded.gain @ hoarded.requests - misused.gain @ misused.requests),
+        training=sum(f.usd_per_hour for f in trained),
+    )
+    floor = max(on.error + outcome.violation, least * abs(on.welfare))
+    mine = [f for f in (*found, *trained) if f.code in codes]
+    large = sorted((f for f in mine if f.usd_per_hour > floor), key=lambda f: -f.usd_per_hour)
+    sorted_out = sort_out(large, on.scene.loaded.config.diagnose.accept)
+    return Diagnosis(
+        loaded=on.scene.loaded,
+        outcome=outcome,
+        joint=on.welfare,
+        error=on.error,
+        status=on.solution.status,
+        findings=sorted_out.findings,
+        accepted=sorted_out.accepted,
+        hidden=len(mine) - len(large),
+        least=floor,
+        ledger=books,
+        warnings=(*_warnings(on, outcome), *sorted_out.unused),
+    )
+
+
+def _reported(repairs: Repairs) -> Mapping[str, Repair]:
+    """By decision, the flows that a rule speaks of."""
+    return {
+        "model": repairs.of("model"),
+        "level": too_free(repairs),
+        "verify": unverified(repairs),
+        "lane": crowded(repairs),
+        "kept": kept_too_long(repairs),
+    }
+
+
+def _warnings(on: Stage, outcome: Outcome) -> list[str]:
+    out = [str(w) for w in on.scene.loaded.warnings]
+    if on.solution.status != "optimal":
+        out.append(f"the joint answer is {on.solution.status}: its prices are not proved")
+    share = outcome.about.get("turned_away")
+    if share:
+        out.append(f"{100 * share:.3g} % of what was logged does not fit the config's capacities")
+    return out

@@ -1,0 +1,110 @@
+"""A config on one menu of speeds, built at whatever capability training reaches.
+
+All allocations of a study stand on the same menu, so they can be compared row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from allocate.models.loader import Loaded
+from allocate.models.program import Allocation
+from allocate.models.stack import Built, State, build
+from allocate.models.stream import Flows
+from allocate.solver.certificate import certify
+from allocate.solver.solution import Solution
+from allocate.solver.studies.baselines.ground import Ground
+from allocate.solver.studies.baselines.trainer import Investment, is_training, without_training
+from allocate.solver.studies.inner import error_of
+from allocate.solver.studies.terms import MACHINES, SPENDING, spending
+
+_SEEN = 1.0  # USD/h a success point is worth where only the rows of training are wanted
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A baseline: its allocation of the scene's program, judged under the true costs.
+
+    ``about`` says what is worth knowing: knobs, rounds, what was assumed.
+    """
+
+    name: str
+    solution: Solution
+    invested: Investment
+    about: dict
+
+    @property
+    def welfare(self) -> float:
+        """USD per hour."""
+        return self.solution.welfare
+
+    @property
+    def machines(self) -> float:
+        """Paid for APIs, GPUs and training, USD per hour."""
+        return spending(self.solution.program, self.solution.allocation, MACHINES)
+
+    @property
+    def spend(self) -> float:
+        """Paid to anybody, humans included, USD per hour."""
+        return spending(self.solution.program, self.solution.allocation, SPENDING)
+
+    @property
+    def violation(self) -> float:
+        """USD per hour that the limits' rounding may be worth."""
+        certificate = self.solution.certificate
+        return error_of(replace(certificate, relative_gap=0.0))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A loaded config, a menu of speeds, and shared prices by row name for the judge."""
+
+    loaded: Loaded
+    grid: Mapping[str, Sequence[float]]
+    prices: Mapping[str, float]
+    tolerance: float = 1e-6
+
+    def built(
+        self,
+        capability: Mapping[str, float] | None = None,
+        worth: Mapping[str, float] | None = None,
+    ) -> Built:
+        """The program at a capability by model; ``worth`` of a success point, USD per hour."""
+        section = self.loaded.config.training
+        models = {} if section is None else {a.model: _SEEN for a in section.assets.values()}
+        state = State(self.grid, dict(capability or {}), {**models, **dict(worth or {})})
+        return build(self.loaded.config, self.loaded.classes, state)
+
+    def ground(self, invested: Investment) -> tuple[Ground, np.ndarray]:
+        """What the other layers decide on once the trainer has invested."""
+        built = self.built(invested.capability)
+        program, left = without_training(built.program, invested)
+        return Ground(built, program), left
+
+    def outcome(self, name: str, settled: Allocation, invested: Investment, about: dict) -> Outcome:
+        """Put requests and training together again and let the judge look at it."""
+        built = self.built(invested.capability)
+        program = built.program
+        train = is_training(program)
+        levels = np.array([invested.levels.get(a.name, 0.0) for a in program.activities])
+        levels[~train] = settled.levels
+        flows = [settled.flows[0]]
+        for stream in program.streams[1:]:
+            none = np.zeros(0, int)
+            nothing = Flows(none, none, np.zeros(0), np.zeros((0, stream.n_uses)))
+            flows.append(nothing if invested.flows is None else invested.flows)
+        allocation = Allocation(tuple(flows), levels)
+        duals = np.array([self.prices.get(row.name, 0.0) for row in program.rows])
+        solution = Solution(
+            loaded=self.loaded,
+            built=built,
+            program=program,
+            allocation=allocation,
+            duals=duals,
+            certificate=certify(program, allocation, duals, self.tolerance),
+            solver={"method": name, "iterations": None, "passes": None, "peak_memory_mb": None},
+        )
+        return Outcome(name, solution, invested, about)
