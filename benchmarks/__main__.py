@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import sizes, success
+from benchmarks import differences, sizes, success
 from benchmarks.one import Record, run_one
 from benchmarks.registry import REGISTRY
 
@@ -84,6 +84,24 @@ def smoke() -> None:
     verdict = "all as they must be" if not wrong else f"{wrong} NOT as they must be"
     typer.echo(f"smoke: {len(SMOKE)} instances, {verdict}, {spent:.1f} s")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command("differences")
+def differences_(
+    config: Annotated[str, typer.Argument(help="a config")],
+    format: Annotated[str, typer.Option(help="table or json")] = "table",
+) -> None:
+    """Check every price of a config against a finite difference; exit 1 over 1 %."""
+    records = differences.differences(config)
+    if format == "json":
+        typer.echo(json.dumps(records, indent=1))
+    else:
+        for r in records:
+            typer.echo(
+                f"{r['resource']:<48} {r['price']:12.6g} {r['below']:12.6g} {r['above']:12.6g} "
+                f"{100 * r['error']:8.3f} %{' kink' if r['kink'] else ''}"
+            )
+    raise typer.Exit(1 if any(r["error"] > 0.01 for r in records) else 0)
 
 
 @app.command("sizes")

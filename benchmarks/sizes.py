@@ -25,10 +25,8 @@ BEGIN, END = "<!-- sizes -->", "<!-- /sizes -->"
 
 def run_one(classes: int, arms: int, rows: int, tolerance: float = 1e-6, seed: int = 0) -> Record:
     """Solve one synthetic instance, cold and compiled, and warm after a change of 5 %."""
-    import jax
     import numpy as np
 
-    jax.config.update("jax_num_cpu_devices", _cores())
     from allocate.models.stack import build
     from allocate.solver.certificate import certify
     from allocate.solver.methods.prices import solve_prices
@@ -92,12 +90,6 @@ def _zeros(program: Any) -> Any:
     import numpy as np
 
     return np.zeros(len(program.activities))
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(

@@ -165,8 +165,17 @@ Tolerance = Annotated[
         callback=_check_tolerance,
     ),
 ]
+WarmFrom = Annotated[
+    Path | None,
+    option(
+        "--warm-from",
+        metavar="RESULT.json",
+        help="Start from the prices of an earlier result, of this config or another.",
+        panel=SOLVER,
+    ),
+]
 Seed = Annotated[
-    int, option("--seed", metavar="NUMBER", help="Seed of random draws.", panel=SOLVER)
+    int, option("--seed", metavar="NUMBER", help="Seed of the samples of classes that a large config is begun with.", panel=SOLVER)
 ]
 Quiet = Annotated[
     bool,

@@ -19,8 +19,11 @@ import typer
 from allocate import __version__
 from allocate.cli.commands.calibrate import calibrate
 from allocate.cli.commands.compare import compare
+from allocate.cli.commands.diagnose import diagnose
+from allocate.cli.commands.explain import explain
 from allocate.cli.commands.init import init
 from allocate.cli.commands.later import add_later
+from allocate.cli.commands.report import report
 from allocate.cli.commands.schema import schema
 from allocate.cli.commands.solve import solve
 from allocate.cli.commands.validate import validate
@@ -75,7 +78,10 @@ app.command()(init)
 app.command()(validate)
 app.command()(solve)
 app.command()(compare)
+app.command()(diagnose)
+app.command()(explain)
 app.command()(calibrate)
+app.command()(report)
 add_later(app)
 app.command()(schema)
 

@@ -10,18 +10,10 @@ METHODS_TODAY = frozenset({Method.AUTO, Method.PRICES, Method.CONIC})
 
 #: Commands that are named but not built: what each will do, and what can be done today.
 COMMANDS_LATER = {
-    "diagnose": (
-        "The seven failure modes, each with its size in USD per hour.",
-        "read the worth, pay and valid range of each price in `allocate solve CONFIG`",
-    ),
     "plan": (
         "Capacity: the value of the next unit and where to stop buying.",
         "read the price and its valid range in `allocate solve CONFIG`, and solve again with "
         "`--set RESOURCE=CAPACITY`",
-    ),
-    "report": (
-        "A result rendered as one HTML page, without solving.",
-        "write the same answer with `allocate solve CONFIG --format markdown --out report.md`",
     ),
 }
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from allocate.models.program import Activity, Resource, Row, Term
+from allocate.models.program import Activity, Count, Resource, Row, Term
 from allocate.models.stream import Slot
 
 HOUR = 3600.0
@@ -51,6 +51,7 @@ class Builder:
     activities: list[Activity] = field(default_factory=list)
     terms: list[Term] = field(default_factory=list)
     resources: list[Resource] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
     slots: dict[str, tuple[Slot, SlotRows]] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
 

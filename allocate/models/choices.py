@@ -11,7 +11,7 @@ from allocate.models import autonomy, router
 from allocate.models.builder import Builder, Use
 from allocate.models.config import Config
 from allocate.models.curves import RequestCurve
-from allocate.models.returns import kink_by_kink
+from allocate.models.returns import ends
 from allocate.models.serving import Way
 
 
@@ -71,7 +71,7 @@ def choices(
             continue
         for name, model in config.models.items():
             if name not in numbers:
-                mine = kink_by_kink(autonomy.request_curve(config, model))
+                mine = ends(autonomy.request_curve(config, model))
                 numbers[name] = range(len(curves), len(curves) + len(mine))
                 curves += mine
             of_model = [*of_level, *router.model_uses(model), *common, *share_uses.get(name, ())]

@@ -65,7 +65,7 @@ class RequestClass(Section):
     )
     tenant: str | None = Field(default=None, description="who pays: a name under tenants")
     periods: list[str] | None = Field(
-        default=None, description="periods it arrives in; default all"
+        default=None, min_length=1, description="periods it arrives in; default all"
     )
     prompt_tokens: Annotated[float, Quantity("token", ge=0)] = Field(
         default=0.0, description="fresh input tokens of one request"
@@ -450,10 +450,12 @@ class Deployment(Section):
         default=1.0, description="φ: replicas kept for bursts, as a multiple of the mean need"
     )
     tpot_ms: list[Annotated[float, Quantity("ms/token", gt=0)]] | None = Field(
-        default=None, description="speed tiers; default a geometric grid, refined around the answer"
+        default=None,
+        min_length=1,
+        description="speed tiers; default a geometric grid, refined around the answer",
     )
     utilisations: list[Annotated[float, Quantity("1", gt=0, lt=1)]] | None = Field(
-        default=None, description="prefill stage only: tiers as busy share"
+        default=None, min_length=1, description="prefill stage only: tiers as busy share"
     )
     draft: Draft | None = Field(
         default=None, description="offer this deployment with a draft model too"

@@ -13,117 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.curves import Cost, Ray, Tangent
+from allocate.models.blocks import Activity as Activity
+from allocate.models.blocks import Count as Count
+from allocate.models.blocks import Resource as Resource
+from allocate.models.blocks import Row as Row
+from allocate.models.blocks import Term as Term
 from allocate.models.stream import Flows, Stream
 
 ACCOUNTS: tuple[str, ...] = ("value", "money", "latency", "risk", "oversight", "training")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A shared constraint: use ≤ capacity (time-averaged, in ``unit``)."""
-
-    name: str
-    unit: str
-    capacity: float = 0.0
-
-
-@dataclass(frozen=True)
-class Activity:
-    """A linear decision: cost in USD per hour and unit, use of rows (negative: supply).
-
-    ``loose`` says that ``upper`` binds in no answer (a row does before it); it is there so
-    that every price has a finite dual value.
-    """
-
-    name: str
-    uses: tuple[tuple[int, float], ...]
-    cost: float = 0.0
-    account: str = "money"
-    upper: float = np.inf
-    loose: bool = False
-    labels: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Term:
-    """A convex cost on one activity, or on two of which the second lowers it.
-
-    ``floor`` is a price of the second that no one would notice (USD per hour and unit): at
-    price 0 the best level is unlimited and has no slope. In what follows ``unit`` are the
-    profits of a unit of *every* activity before the term, ``upper`` and ``levels`` likewise.
-    """
-
-    activities: tuple[int, ...]
-    cost: Cost
-    account: str = "training"
-    floor: float = 0.0
-
-    def part(self, numbers: np.ndarray) -> np.ndarray:
-        """Of one number an activity, those of the term's own."""
-        return np.asarray(numbers, float)[list(self.activities)]
-
-    def n_price(self, unit: np.ndarray) -> float:
-        """Price of the second activity, kept off 0."""
-        return max(-float(unit[self.activities[1]]), self.floor)
-
-    def value(self, levels: np.ndarray) -> float:
-        """Cost in USD per hour."""
-        return float(self.cost.value(*self.part(levels)))
-
-    def best(self, unit: np.ndarray, upper: np.ndarray) -> np.ndarray:
-        """Levels of the term's activities that earn most."""
-        return self.cost.best(self.part(unit), self.part(upper), self.floor)
-
-    def profit(self, unit: np.ndarray, upper: np.ndarray) -> float:
-        """The most that the term's activities can earn, USD per hour."""
-        best = self.best(unit, upper)
-        return float(self.part(unit) @ best - self.cost.value(*best))
-
-    def excess(self, unit: np.ndarray) -> float:
-        """What may not be positive, or the profit is as large as the bounds allow."""
-        return self.cost.excess(self.part(unit))
-
-    def tangent(self, unit: np.ndarray, levels: np.ndarray | None, upper: np.ndarray) -> Tangent:
-        """The profit around ``unit``: slope, curvature at ``levels``, cut (see ``Cost``)."""
-        amount = 0.0 if levels is None else float(levels[self.activities[0]])
-        return self.cost.tangent(self.part(unit), self.part(upper), amount, self.floor)
-
-    def pieces(self, unit: np.ndarray, near: float | None = None) -> list[Ray]:
-        """Fixed proportions that stand for the cost in a linear program, or none.
-
-        Where there are none, ``cost.plane`` bounds it from below.
-        """
-        return self.cost.rays(self.part(unit), near, self.floor)
-
-    def cone(self, variables: Sequence[Any], cost: Any, scale: float = 1.0) -> list:
-        """CVXPY constraints for cost · scale ≥ value of the term's own ``variables``."""
-        return self.cost.scaled(1.0 / scale).cone(*variables, cost)
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A capacity that the user can change: ``path`` is where the config says it.
-
-    Changing it by one unit changes the capacity of ``rows`` by their weight, and what
-    activities supply to rows by the weight of ``supplies`` (row, activity, weight).
-    ``pay`` is what a used unit costs in the objective (USD per hour).
-    """
-
-    path: str
-    label: str
-    unit: str
-    capacity: float | None
-    rows: tuple[tuple[int, float], ...] = ()
-    supplies: tuple[tuple[int, int, float], ...] = ()
-    pay: float = 0.0
-    noun: str = "unit"
-    kind: str = "capacity"
 
 
 class Allocation(NamedTuple):
@@ -135,7 +37,10 @@ class Allocation(NamedTuple):
 
 @dataclass(frozen=True)
 class Program:
-    """Blocks, rows, resources. ``offsets`` are constants of the objective by account, USD/h."""
+    """Blocks, rows, resources. ``offsets`` are constants of the objective by account, USD/h.
+
+    ``counts`` are not part of the problem above: without them it is the continuous one.
+    """
 
     rows: tuple[Row, ...]
     streams: tuple[Stream, ...]
@@ -143,6 +48,7 @@ class Program:
     terms: tuple[Term, ...] = ()
     resources: tuple[Resource, ...] = ()
     offsets: tuple[tuple[str, float], ...] = ()
+    counts: tuple[Count, ...] = ()
 
     @property
     def offset(self) -> float:
@@ -266,16 +172,28 @@ class Program:
             best[t.activities[0]] = t.profit(unit, self.upper)
         return best
 
+    def stream_profits(
+        self, duals: np.ndarray, profits: Sequence[np.ndarray] | None = None
+    ) -> list[float]:
+        """What the members of each stream earn together at their best, USD per hour.
+
+        ``profits``: [K, A] of every stream at these prices, where they are known already.
+        """
+        out = []
+        for i, stream in enumerate(self.streams):
+            p = stream.profits(duals) if profits is None else profits[i]
+            best = np.maximum(p.max(axis=1, initial=-np.inf), -stream.decline_cost)
+            out.append(float(stream.rate @ np.where(stream.rate > 0, best, 0.0)))
+        return out
+
     def dual(self, duals: np.ndarray, profits: Sequence[np.ndarray] | None = None) -> float:
         """Exact dual value, USD per hour: an upper bound on every feasible welfare.
 
         ``profits``: [K, A] of every stream at these prices, where they are known already.
         """
         total = self.offset + float(self.capacity @ duals)
-        for i, stream in enumerate(self.streams):
-            p = stream.profits(duals) if profits is None else profits[i]
-            best = np.maximum(p.max(axis=1, initial=-np.inf), -stream.decline_cost)
-            total += float(stream.rate @ np.where(stream.rate > 0, best, 0.0))
+        for earned in self.stream_profits(duals, profits):
+            total += earned
         return total + float(self.activity_profit(duals).sum())
 
     # --- change ----------------------------------------------------------------------------

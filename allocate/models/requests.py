@@ -133,7 +133,7 @@ def request_stream(
         period=of.period,
         stake=of.of(c.value_usd),
     )
-    return affordable(stream, builder.rows)
+    return affordable(stream, builder.rows, builder.activities)
 
 
 def _factors(config: Config, of: Demand, choices: Sequence[Choice]) -> dict[int, np.ndarray]:

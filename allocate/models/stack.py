@@ -66,6 +66,7 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
         terms=tuple(builder.terms),
         resources=tuple(builder.resources),
         offsets=(("training", -twice),) if twice else (),
+        counts=tuple(builder.counts),
     )
     return Built(
         program, config, classes, state, names, shares, tuple(tiers), reuse, tuple(builder.assumed)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.curves import Reuse
-from allocate.models.lanes import lane_key, refined
+from allocate.models.lanes import lane_key, refined, speeds
 from allocate.models.program import Allocation, Program
 from allocate.models.serving import Tier
 
@@ -31,6 +32,48 @@ class State:
     grid: Mapping[str, Sequence[float]] = field(default_factory=dict)
     capability: Mapping[str, float] = field(default_factory=dict)
     worth: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> dict[tuple[str, str], float]:
+        """Everything but the menu, by kind and name: what an answer must agree with."""
+        kinds = {"capability": self.capability, "worth": self.worth}
+        return {(kind, m): v for kind, of in kinds.items() for m, v in of.items()}
+
+    def at(self, numbers: Mapping[tuple[str, str], float]) -> State:
+        """The same menu with other ``numbers``."""
+
+        def of(kind: str) -> dict[str, float]:
+            return {m: v for (k, m), v in numbers.items() if k == kind}
+
+        return State(self.grid, of("capability"), of("worth"))
+
+    def within(self, config: Config) -> State:
+        """The part of the state that a config still has."""
+        families = speeds(config, {})
+        grid = {f: self.grid.get(f, own) for f, own in families.items()}
+        models = {a.model for a in config.training.assets.values()} if config.training else set()
+        return State(
+            grid,
+            {m: v for m, v in self.capability.items() if m in models},
+            {m: v for m, v in self.worth.items() if m in models},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a result file keeps it."""
+        return {
+            "speeds": {f: [float(u) for u in grid] for f, grid in self.grid.items()},
+            "capability": dict(self.capability),
+            "worth": dict(self.worth),
+        }
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> State:
+        """The state in a result file; KeyError, TypeError, ValueError if it is none."""
+        return cls(
+            {k: tuple(map(float, v)) for k, v in kept["speeds"].items()},
+            {k: float(v) for k, v in kept["capability"].items()},
+            {k: float(v) for k, v in kept["worth"].items()},
+        )
 
 
 @dataclass(frozen=True)

@@ -284,7 +284,9 @@ class Stream:
                 self.factor_of(i, member[at]),
                 self.difficulty_of(member[at]),
             )
-            amounts[at, 1:-2], amounts[at, -2], amounts[at, -1] = r.tokens, r.wrong, r.success
+            amounts[at, 1:-2], amounts[at, -2] = r.tokens, r.wrong
+            # a power law without effort is −∞: the profit says so, where success has a price
+            amounts[at, -1] = np.where(np.isfinite(r.success), r.success, 0.0)
             profit[at], revenue[at] = r.profit - price[at, 0], r.log_revenue
         return Columns(member, arm, price, amounts, profit, revenue)
 
@@ -315,23 +317,36 @@ class Stream:
         return out
 
     def merged(self, flows: Flows) -> Flows:
-        """Flows with the bundles of homogeneous technologies spread over all requests.
+        """Flows with bundles at constant returns spread over all requests.
 
-        A few requests with the whole bundle and many with nothing are worth the same as
+        A few requests with the whole bundle and many with nothing are worth no more than
         every request with its share, where serving a request costs nothing by itself.
         """
-        spread = np.array([t.homogeneous for t in self.technologies])[self.technology_of[flows.arm]]
-        served = np.bincount(flows.member, flows.requests, len(self.rate))
-        left = np.maximum(self.rate - served, 0.0)[flows.member]
-        fixed = np.zeros(len(flows.arm), bool)
+        held = [t.target is not None and t.risk.rate == 0 for t in self.technologies]
+        nothing = np.array([t.target == 0 for t in self.technologies])[
+            self.technology_of[flows.arm]
+        ]
+        spread = np.array(held, bool)[self.technology_of[flows.arm]] & ~nothing
         entry, quantity, _, value = self.pair_use(flows.member, flows.arm)
-        fixed[entry[(quantity == 0) & (value != 0)]] = True
-        alone = np.bincount(flows.member, minlength=len(self.rate))[flows.member] == 1
-        more = np.where(spread & ~fixed & alone, left, 0.0)
-        requests = flows.requests + more
-        return flows._replace(
-            requests=requests, tokens=flows.tokens * (flows.requests / requests)[:, None]
-        )
+        spread[entry[(quantity == 0) & (value != 0)]] = False
+        n = len(self.rate)
+        spread &= np.bincount(flows.member[~nothing], minlength=n)[flows.member] == 1
+        if not spread.any():
+            return flows
+        joins = self._idle_beside(flows, nothing, spread)
+        served = np.bincount(flows.member[~joins], flows.requests[~joins], n)
+        left = np.maximum(self.rate - served, 0.0)[flows.member]
+        requests = flows.requests + np.where(spread, left, 0.0)
+        tokens = flows.tokens * (flows.requests / requests)[:, None]
+        return Flows(flows.member[~joins], flows.arm[~joins], requests[~joins], tokens[~joins])
+
+    def _idle_beside(self, flows: Flows, nothing: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """Flows without tokens on the arm over which their member's bundle can be spread."""
+        at = {int(flows.member[i]): self.arms[flows.arm[i]].labels for i in np.flatnonzero(spread)}
+        out = np.zeros(len(flows.arm), bool)
+        for i in np.flatnonzero(nothing):
+            out[i] = at.get(int(flows.member[i])) == self.arms[flows.arm[i]].labels
+        return out
 
     def narrowed(self, arms: np.ndarray) -> Stream:
         """The stream with only some of its arms (their numbers, increasing)."""

@@ -8,16 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocate.models.program import Allocation, Program
-from allocate.models.stack import Built
 from allocate.models.stream import Flows
 from allocate.solver.certificate import Certificate, certify
-from allocate.solver.methods.narrow import narrowed
 from allocate.solver.methods.newton import newton
 from allocate.solver.methods.prices import SMALL, solve_prices
 
 Progress = Callable[[dict], None]
 METHODS = ("auto", "prices", "conic")
-_MANY_ARMS = 1000  # from so many on, a pass over all arms is worth avoiding
 
 
 @dataclass
@@ -31,7 +28,6 @@ class Answer:
     method: str
     iterations: int = 0
     passes: int = 0
-    built: Built | None = None
 
 
 @dataclass(frozen=True)
@@ -81,18 +77,8 @@ def answer_to(
 def _by_prices(
     program: Program, duals: np.ndarray, request: Request, warm: bool, tell: Progress | None
 ) -> Answer:
-    iterations = passes = 0
-    if max((len(s.arms) for s in program.streams), default=0) > _MANY_ARMS:
-        # most of the way on the arms that come near; the whole program has the last word
-        for _ in range(2):
-            near = newton(narrowed(program, duals), duals, progress=tell, allocate=False)
-            duals, iterations = near.duals, iterations + near.iterations
-            passes += 1
     result = solve_prices(program, duals, request.tolerance, request.seed, warm, tell)
-    answer = _judged(program, result, request, "prices")
-    answer.iterations += iterations
-    answer.passes += passes
-    return answer
+    return _judged(program, result, request, "prices")
 
 
 def _judged(program: Program, result, request: Request, method: str) -> Answer:

@@ -163,6 +163,8 @@ def _linear_program(
     """(total give, levels, duals of the rows) with these bundles; None if there is none."""
     program = relaxed.program
     n_x, n_y = use.get_shape()[1], len(program.activities)
+    if not n_x + n_y:  # no bundle with finite amounts: the other method looks further
+        return None
     unit = np.where(np.isfinite(program.upper), program.upper, 1.0) / _MOST
     unit = np.where(unit > 0, unit, 1.0)
     scale = sp.diags(1.0 / relaxed.sizes)

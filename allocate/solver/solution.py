@@ -12,9 +12,9 @@ import numpy as np
 from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
-from allocate.models.stack import Built
+from allocate.models.reading import Reading
+from allocate.models.state import Built
 from allocate.solver.certificate import Certificate
-from allocate.solver.layers import LayerTables
 from allocate.solver.price_list import Price, PriceList
 from allocate.solver.result import FORMAT_VERSION
 from allocate.solver.warm import start_of
@@ -76,9 +76,9 @@ class Solution:
         return self.objective["welfare"]
 
     @cached_property
-    def layers(self) -> LayerTables:
+    def layers(self) -> Reading:
         """The allocation by layer."""
-        return LayerTables(self.built, self.program, self.allocation, self.duals)
+        return Reading(self.built, self.program, self.allocation, self.duals)
 
     @cached_property
     def prices(self) -> list[Price]:
@@ -101,52 +101,14 @@ class Solution:
         """λ and ρ in the paper's normalisation (3): duals over the price of a dollar."""
         if not self.priced:
             return {}
-        dual = {r.name: d for r, d in zip(self.program.rows, self.duals, strict=True)}
-        dollar = 1.0 + dual.get("budgets.money_usd", 0.0)
-        config = self.loaded.config
-        risk = config.prices.risk_usd
-        late = config.prices.irreversible_risk_usd
-        late = risk if late is None else late
-        served = {
-            name: float(dual.get(f"limits.latency.{name}.mean_s", 0.0))
-            for name in config.limits.latency
-        }
-        return {
-            "usd": dollar,
-            "lambda_usd_per_s": config.prices.latency_usd_per_s / dollar,
-            "lambda_of_limits_usd_per_s": {n: v / dollar for n, v in served.items()},
-            "rho_usd_per_loss": (risk + dual.get("limits.risk_per_h", 0.0)) / dollar,
-            "rho_irreversible_usd_per_loss": (
-                late + dual.get("limits.irreversible_risk_per_h", 0.0)
-            )
-            / dollar,
-        }
+        return self.layers.rates()
 
     def layer_profits(self) -> dict[str, float]:
         """What each layer earns alone at the shared prices, and the rent of the capacities.
 
-        Handed the prices, every layer solves its own problem: requests pick model, tokens
-        and autonomy; lanes and caches, trainers and assets choose their levels. By the
-        first welfare theorem profits and rents add up to the joint welfare.
+        By the first welfare theorem they add up to the joint welfare.
         """
-        best = self.program.activity_profit(self.duals)
-        out = {
-            "rent of capacities": float(self.program.capacity @ self.duals),
-            "constant": self.program.offset,
-        }
-        for stream in self.program.streams:
-            p = np.maximum(stream.profits(self.duals).max(axis=1), -stream.decline_cost)
-            name = "router and autonomy" if stream.name == "requests" else "training assets"
-            out[name] = float(stream.rate @ np.where(stream.rate > 0, p, 0.0))
-        for i, a in enumerate(self.program.activities):
-            layer = {
-                "serving": "serving",
-                "cache": "serving",
-                "decoding": "serving",
-                "training": "trainers",
-            }.get(a.labels.get("layer", ""), "limits")
-            out[layer] = out.get(layer, 0.0) + float(best[i])
-        return out
+        return self.layers.profits()
 
     def to_dict(self) -> dict[str, Any]:
         """The result document of ``--format json``."""
@@ -193,16 +155,7 @@ class Solution:
     def warnings(self) -> list[str]:
         """What a reader should know before relying on the answer."""
         out = [str(w) for w in self.loaded.warnings]
-        if self.loaded.config.training is not None:
-            out.append(
-                "training × routing is a fixed point: routing and training agree with each "
-                "other, but another pair could be better; it is not yet a global optimum"
-            )
-        if self.disagreement > _DISAGREES:
-            out.append(
-                f"routing and training still disagree by {100 * self.disagreement:.2g} % on what "
-                "capability is worth: welfare and prices are those of the last round"
-            )
+        out += self.layers.warnings(self.disagreement if self.disagreement > _DISAGREES else 0.0)
         if self.whole is not None and not self.certificate.holds and self.priced:
             out.append(
                 "prices are those at these whole numbers of replicas; a GPU that would buy one "

@@ -11,8 +11,8 @@ import numpy as np
 from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
-from allocate.models.stack import Built, advance, build
-from allocate.solver.agreement import moved, rounds
+from allocate.models.stack import advance, build
+from allocate.solver.agreement import Round, moved, rounds
 from allocate.solver.answer import METHODS, Answer, Progress, Request, answer_to
 from allocate.solver.barred import lowered
 from allocate.solver.feasibility import conflicts
@@ -20,7 +20,7 @@ from allocate.solver.methods.start import first_prices
 from allocate.solver.ranges import price_ranges
 from allocate.solver.solution import Solution
 from allocate.solver.warm import Warm
-from allocate.solver.wholes import Whole, whole_replicas
+from allocate.solver.wholes import Whole, whole_numbers
 
 
 def solve(
@@ -55,7 +55,7 @@ def solve(
     try:
         work.run(ranges)
     except KeyboardInterrupt:
-        if work.answer is None:
+        if work.latest is None:
             raise
         work.stopped = True
     return work.solution()
@@ -68,7 +68,7 @@ class _Work:
     loaded: Loaded
     request: Request
     warm: Warm | None = None
-    answer: Answer | None = None
+    latest: Round | None = None
     whole: Whole | None = None
     spans: dict = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
@@ -109,42 +109,36 @@ class _Work:
             self.reused = {"prices": known, "of": len(built.program.rows)}
         said = {"phase": "solve", "round": 0}
         first = answer_to(built.program, start, self.request, warm=known > 0, said=said)
-        first.built = built
         _refuse_endless(first)
-        self._keep(first)
-        for answer in rounds(self.loaded, first, self.request):
-            self._keep(answer)
+        self._keep(Round(built, first))
+        for latest in rounds(self.loaded, Round(built, first), self.request):
+            self._keep(latest)
         quiet = Request("prices", self.request.tolerance, self.request.seed)
-        self.whole = whole_replicas(
-            self._built, self._found, lambda p, d: answer_to(p, d, quiet, warm=True)
+        self.whole = whole_numbers(
+            self._found.answer, lambda p, d: answer_to(p, d, quiet, warm=True)
         )
 
-    def _keep(self, answer: Answer) -> None:
-        self.answer = answer
-        self.iterations += answer.iterations
-        self.passes += answer.passes
+    def _keep(self, latest: Round) -> None:
+        self.latest = latest
+        self.iterations += latest.answer.iterations
+        self.passes += latest.answer.passes
 
     @property
-    def _found(self) -> Answer:
-        """The last certified answer."""
-        assert self.answer is not None, "asked for before there is an answer"
-        return self.answer
-
-    @property
-    def _built(self) -> Built:
-        assert self._found.built is not None, "an answer of a config knows its program's origin"
-        return self._found.built
+    def _found(self) -> Round:
+        """The last certified answer, and its program."""
+        assert self.latest is not None, "asked for before there is an answer"
+        return self.latest
 
     @property
     def final(self) -> Answer:
         """The answer to show."""
-        return self._found if self.whole is None else self.whole.answer
+        return self._found.answer if self.whole is None else self.whole.answer
 
     def solution(self) -> Solution:
         """What was found, for the reader."""
         final = self.final
-        built = self._built
-        after = advance(built, self._found.allocation, refine_speeds=False)
+        built, answer = self._found
+        after = advance(built, answer.allocation, refine_speeds=False)
         return Solution(
             loaded=self.loaded,
             built=built,

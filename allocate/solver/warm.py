@@ -16,9 +16,8 @@ import numpy as np
 
 from allocate.errors import AllocateError
 from allocate.models.config import Config
-from allocate.models.lanes import speeds
 from allocate.models.program import Program
-from allocate.models.stack import State
+from allocate.models.state import State
 from allocate.solver.methods.start import first_prices
 
 
@@ -43,11 +42,7 @@ class Warm:
         start: Any = document.get("start") if isinstance(document, dict) else None
         try:
             rows = {str(k): float(v) for k, v in start["prices"].items()}
-            state = State(
-                {k: tuple(map(float, v)) for k, v in start["speeds"].items()},
-                {k: float(v) for k, v in start["capability"].items()},
-                {k: float(v) for k, v in start["worth"].items()},
-            )
+            state = State.from_dict(start)
         except (TypeError, KeyError, ValueError, AttributeError):
             raise StartError(
                 "this file has no prices to start from; give a result of `allocate solve` "
@@ -58,14 +53,7 @@ class Warm:
 
     def state_for(self, config: Config) -> State:
         """The part of the state that this config still has."""
-        families = speeds(config, {})
-        grid = {f: self.state.grid.get(f, own) for f, own in families.items()}
-        models = {a.model for a in config.training.assets.values()} if config.training else set()
-        return State(
-            grid,
-            {m: v for m, v in self.state.capability.items() if m in models},
-            {m: v for m, v in self.state.worth.items() if m in models},
-        )
+        return self.state.within(config)
 
     def prices_for(self, program: Program) -> tuple[np.ndarray, int]:
         """([rows] prices to start from, how many of them were known)."""
@@ -81,7 +69,5 @@ def start_of(program: Program, duals: np.ndarray, state: State) -> dict[str, Any
     names: Sequence[str] = [r.name for r in program.rows]
     return {
         "prices": {n: float(d) for n, d in zip(names, duals, strict=True)},
-        "speeds": {f: [float(u) for u in grid] for f, grid in state.grid.items()},
-        "capability": dict(state.capability),
-        "worth": dict(state.worth),
+        **state.to_dict(),
     }

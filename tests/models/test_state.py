@@ -1,5 +1,7 @@
 """From one program to the next: which lanes are new, and what their prices start from."""
 
+import pytest
+
 from allocate.models.lanes import refined
 from allocate.models.loader import load_dict
 from allocate.models.stack import State, build
@@ -42,3 +44,30 @@ def test_listed_speeds_and_idle_families_are_left_alone():
     loaded = config()
     menu = build(loaded.config, loaded.classes).state.grid
     assert refined(loaded.config, menu, {}) == dict(menu)
+
+
+STATE = State({"own_h100": (0.2, 0.6)}, {"own": 0.01, "api": 0.02}, {"own": 500.0})
+
+
+def test_a_state_is_its_menu_and_its_numbers():
+    assert STATE.numbers == {
+        ("capability", "own"): 0.01,
+        ("capability", "api"): 0.02,
+        ("worth", "own"): 500.0,
+    }
+    assert State(STATE.grid).at(STATE.numbers) == STATE
+    assert State(STATE.grid).numbers == {}
+
+
+def test_a_state_comes_back_from_a_file():
+    assert State.from_dict(STATE.to_dict()) == STATE
+    with pytest.raises(KeyError):
+        State.from_dict({"speeds": {}, "worth": {}})
+
+
+def test_a_state_keeps_what_a_config_still_has():
+    """No training there: no numbers; lanes that are new stand at their first menu."""
+    first = build(config().config, config().classes).state.grid
+    old = State({"gone": (0.5,)}, STATE.capability, STATE.worth)
+    assert old.within(config().config) == State(first)
+    assert STATE.within(config().config).grid == STATE.grid

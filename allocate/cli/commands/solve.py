@@ -30,6 +30,7 @@ def solve(
     method: flags.MethodFlag = flags.Method.AUTO,
     tolerance: flags.Tolerance = 1e-6,
     seed: flags.Seed = 0,
+    warm_from: flags.WarmFrom = None,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
     color: flags.ColorFlag = flags.Color.AUTO,
@@ -47,7 +48,12 @@ def solve(
     chosen = flags.choose_format(format, out)
     if table is not None and chosen is flags.Format.JSON:
         raise flags.FlagError("--table picks a table, and JSON holds them all: leave one of them")
-    question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
+    question: dict[str, Any] = {"method": require_method(method), "tolerance": tolerance}
+    question["seed"] = seed
+    if warm_from is not None:
+        from allocate.solver.result import read_result
+
+        question["warm_from"] = read_result(warm_from)
     scenarios = flags.names(scenario)
     with Progress(story, not no_progress) as progress:
         result = answer(config, overrides or [], scenarios, question, progress, out)
@@ -110,7 +116,9 @@ def _refusal(result: dict[str, Any]) -> str:
 
 
 def _tell(result: dict[str, Any], story: Story) -> None:
-    solver, timing = result["solver"], result["timing"]
+    solver, timing = dict(result["solver"]), result["timing"]
+    if reused := solver.pop("reused", None):
+        story.say(f"started from {reused['prices']} known prices of {reused['of']}")
     facts = [f"{name} {value}" for name, value in solver.items() if value is not None]
     facts += [f"{name} {value:.3g}" for name, value in timing.items() if value is not None]
     story.detail(", ".join(facts))

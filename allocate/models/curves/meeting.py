@@ -26,7 +26,6 @@ from allocate.models.curves.roots import FAR, settle
 from allocate.models.curves.success import SuccessCurve
 
 Array = Any
-_LEAST = 1e-300  # of a growth
 _CLOSE, _CLOSE_AT_BENDS = 1e-8, 1e-13  # a step over a bend is not quadratically good
 
 
@@ -50,10 +49,8 @@ class Meeting:
         effort: Effort,
         risk: ResidualRisk,
         caps: tuple[float, ...],
-        homogeneous: bool,
     ):
         self.success, self.effort, self.risk, self.caps = success, effort, risk, caps
-        self.homogeneous = homogeneous
         self.verify = risk.use if risk.verifiable else None
         alphas = effort.exponents if not success.flat else (0.0,) * len(caps)
         self.others = [j for j, a in enumerate(alphas) if a > 0 and j != self.verify]
@@ -73,9 +70,6 @@ class Meeting:
 
     def balance(self, value: Array, level: Array, growth: Array) -> Array:
         """ℓ on the line z = level + growth·ℓ (see ``SuccessCurve.balance``)."""
-        if self.homogeneous:  # the whole bundle, whatever it earns
-            kink = np.log(self.success.kinks[0])
-            return (kink - level) / namespace(level, growth).maximum(growth, _LEAST) + 0.0 * value
         return self.success.balance(value, level, growth)
 
     def _line(self, ell: Array, level: Array, bends: tuple[Array, ...]) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from allocate.models.curves.aimed import aimed
 from allocate.models.curves.bound import profit_bound
 from allocate.models.curves.effort import Effort
 from allocate.models.curves.meeting import Meeting
@@ -21,12 +22,16 @@ Array = Any
 
 @dataclass(frozen=True)
 class RequestCurve:
-    """Success, effort and residual risk of one (model, autonomy level), with token caps."""
+    """Success, effort and residual risk of one (model, autonomy level), with token caps.
+
+    ``target`` is an effort at which a request is held, instead of its best (``aimed.py``).
+    """
 
     success: SuccessCurve
     effort: Effort
     risk: ResidualRisk
     caps: tuple[float, ...]
+    target: float | None = None
 
     @property
     def uses_tokens(self) -> tuple[int, ...]:
@@ -37,15 +42,6 @@ class RequestCurve:
         if self.risk.verifiable:
             used.add(self.risk.use)  # type: ignore[arg-type]
         return tuple(sorted(used))
-
-    @property
-    def homogeneous(self) -> bool:
-        """Constant returns up to one kink: only the split of a bundle matters, not its size.
-
-        Such a request buys the whole bundle at the kink or nothing; the response returned
-        is the whole bundle, and nothing is what declining is.
-        """
-        return len(self.success.kinks) == 1 and self.effort.total >= 1.0 - 1e-9
 
     # --- value ---------------------------------------------------------------------------
 
@@ -96,7 +92,7 @@ class RequestCurve:
 
     @cached_property
     def _meeting(self) -> Meeting:
-        return Meeting(self.success, self.effort, self.risk, self.caps, self.homogeneous)
+        return Meeting(self.success, self.effort, self.risk, self.caps)
 
     def best_response(
         self,
@@ -119,6 +115,8 @@ class RequestCurve:
             ``Response`` with shapes S (tokens S + (J,)); up to 1e250 tokens where a use costs
             nothing and has no cap.
         """
+        if self.target is not None:
+            return aimed(self, self.target, value, prices, wrong_price, factor, difficulty)
         return respond(self._meeting, value, prices, wrong_price, factor, difficulty)
 
     def profit_bound(

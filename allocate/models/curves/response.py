@@ -96,7 +96,7 @@ def _respond(
     if meeting.earns:
         facing = _facing(meeting, xp, worth, difficulty, log_p, floor, log_a)
         ell, log_s, z = meeting.solve(facing)
-        paid = (worth > 0) | meeting.homogeneous
+        paid = worth > 0
         ell = xp.where(paid, xp.clip(ell, -1e3, 1e3), -np.inf)
         m = xp.exp(ell)
         y = xp.where(m > 0, xp.exp(z), 0.0)

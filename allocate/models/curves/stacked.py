@@ -28,7 +28,7 @@ def form_of(curve: RequestCurve) -> tuple[Any, ...]:
         kind,
         alone,
         curve.success.flat,
-        curve.homogeneous,
+        curve.target,
         curve.effort.exponents,
         reference,
         curve.caps,

@@ -9,11 +9,12 @@ import numpy as np
 
 from allocate.models.program import Allocation, Program
 from allocate.models.reading.answered import Answered
+from allocate.models.reading.chances import no_chances
 from allocate.models.reading.profits import profits
 from allocate.models.reading.rates import rates
 from allocate.models.reading.requests import Requests
 from allocate.models.reading.serving import Serving
-from allocate.models.reading.training import assets
+from allocate.models.reading.training import assets, warnings
 from allocate.models.state import Built
 
 Table = list[dict[str, Any]]
@@ -71,6 +72,13 @@ class Reading:
             "cache": self._requests.cache(),
             "training": self.training,
         }
+
+    def warnings(self, disagreement: float) -> list[str]:
+        """What a reader should know of the successes, and of how the layers were joined.
+
+        ``disagreement`` is how far the layers are from agreeing, 0 where they do.
+        """
+        return [*no_chances(self._answer), *warnings(self._answer, disagreement)]
 
     def rates(self) -> dict[str, Any]:
         """λ and ρ in the paper's normalisation (3)."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from allocate.models.builder import HOUR
 from allocate.models.reading.answered import LEAST, Answered
+from allocate.models.reading.chances import gained
 
 _DECLINED = 1e-7  # of a class: less is served
 _CANDIDATES = 8  # ways that are priced exactly to tell which comes nearest
@@ -20,6 +21,7 @@ class Requests:
     def __init__(self, answer: Answered):
         self.built, self.program, self.duals = answer.built, answer.program, answer.duals
         self.stream, self.flows, self._when = answer.stream, answer.flows, answer.when
+        self._gained = gained(answer)
 
     @cached_property
     def _groups(self) -> list[tuple[int, str | None, str, np.ndarray]]:
@@ -146,7 +148,7 @@ class Requests:
                 "model": model,
                 "autonomy": level,
                 "tokens": {u: mean(self._amounts[:, 1 + j]) for j, u in enumerate(uses)},
-                "success": mean(self._amounts[:, -1]),
+                "success": mean(self._amounts[:, -1] + self._gained),
                 "risk_usd": charged("risk"),
                 "wrong_actions": mean(self._amounts[:, -2]),
                 "latency_s": mean(use[:, latency]),

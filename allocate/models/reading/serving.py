@@ -42,6 +42,7 @@ class Serving:
         used = {what: self._row_use[rows[t]] for what, rows in tier.rows.items()}
         flight, memory = used.get("batch"), used.get("KV")
         share, prompt = self.built.shares[t], self._prompts.get((tier.key, t))
+        holds = tier.spec.kv_memory_gb or np.inf
         return {
             "lane": tier.name,
             **self.answer.when(t),
@@ -55,7 +56,7 @@ class Serving:
             "utilisation": float(used["busy"] / n / (tier.load * HOUR)),
             "tpot_ms": 1e3 * tier.tpot if tier.spec.stage != "prefill" else None,
             "ttft_ms": None if prompt is None else 1e3 * tier.ttft_per_token * prompt,
-            "kv_used": None if memory is None else memory / (n * (tier.spec.kv_memory_gb or np.inf)),
+            "kv_used": None if memory is None else memory / (n * holds),
             "draft": tier.draft,
         }
 

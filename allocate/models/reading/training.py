@@ -47,3 +47,22 @@ def _levels(answer: Answered) -> tuple[Made, dict[str, float]]:
             key = (a.labels["asset"], a.labels["input"])
             made.setdefault(key, []).append((float(level), a.labels["staleness"]))
     return made, gains
+
+
+def warnings(answer: Answered, disagreement: float) -> list[str]:
+    """What a fixed point of training and routing does not promise.
+
+    ``disagreement`` is a share of what capability is worth, 0 where it was reached.
+    """
+    out = []
+    if answer.built.config.training is not None:
+        out.append(
+            "training × routing is a fixed point: routing and training agree with each "
+            "other, but another pair could be better; it is not yet a global optimum"
+        )
+    if disagreement > 0:
+        out.append(
+            f"routing and training still disagree by {100 * disagreement:.2g} % on what "
+            "capability is worth: welfare and prices are those of the last round"
+        )
+    return out

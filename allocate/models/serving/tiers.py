@@ -11,9 +11,8 @@ from allocate.models import lanes as menus
 from allocate.models.builder import HOUR, Builder
 from allocate.models.config import Config, Deployment
 from allocate.models.curves import Lane
-from allocate.models.program import Resource
+from allocate.models.program import Count, Resource
 
-UNLIMITED_GPUS = 1e6
 GB = 1e9
 
 
@@ -27,7 +26,11 @@ class PerToken(NamedTuple):
 
 @dataclass(frozen=True)
 class Tier:
-    """A lane: a deployment at one speed, with its slots (``None`` for what has no limit)."""
+    """A lane: a deployment at one speed, with its slots (``None`` for what has no limit).
+
+    ``rows`` are what its replicas make, "busy", "batch" and "KV" where limited, and
+    ``replicas`` the activities that run them; both by period.
+    """
 
     deployment: str
     spec: Deployment
@@ -38,6 +41,8 @@ class Tier:
     batch: str | None
     memory: str | None
     resident: str | None
+    rows: Mapping[str, tuple[int, ...]]
+    replicas: tuple[int, ...]
 
     @property
     def family(self) -> str:
@@ -97,33 +102,6 @@ class Tier:
         return tuple(out)
 
 
-def gpu_rows(builder: Builder, config: Config) -> dict[str, tuple[int, ...]]:
-    """A row for every GPU type and period."""
-    out = {}
-    for name, gpu in config.gpus.items():
-        available = gpu.available
-        if available is None:
-            available = UNLIMITED_GPUS
-            builder.assumed.append(f"gpus.{name}.available is not given: {UNLIMITED_GPUS:g} GPUs")
-        path = f"gpus.{name}.available"
-        rows = builder.period_rows(path, "GPU", available)
-        out[name] = rows
-        label = gpu.label or name
-        builder.resource(
-            Resource(
-                path,
-                label,
-                f"USD per {label}-hour",
-                available,
-                rows=tuple(zip(rows, builder.periods, strict=True)),
-                pay=gpu.price_usd_per_h,
-                noun=f"{label}-hour",
-                kind="gpu",
-            )
-        )
-    return out
-
-
 def tiers(
     builder: Builder,
     config: Config,
@@ -143,10 +121,12 @@ def tiers(
         for fam, lane in menus.lanes(name, d).items():
             for u in menu[fam]:
                 held = _Held(name, d, lane, fam, u, _lane_rows(builder, d, menus.lane_key(fam, u)))
-                _replicas(builder, config, held, gpus[d.gpu], budget_row, makers)
-                out.append(_tier(builder, config, held, sharing))
+                ids = _replicas(builder, config, held, gpus[d.gpu], budget_row, makers)
+                out.append(_tier(builder, config, held, ids, sharing))
         for field, supplies in makers.items():
             _lane_resource(builder, name, d, field, supplies)
+        if d.integer_replicas:
+            _whole(builder, name, [t.replicas for t in out if t.deployment == name])
     return out
 
 
@@ -185,12 +165,13 @@ def _replicas(
     gpu_row: tuple[int, ...],
     budget_row: int | None,
     makers: _Makers,
-) -> None:
+) -> tuple[int, ...]:
     """Replicas of a lane in every period; notes in ``makers`` who makes what is limited."""
     d, rows = held.spec, held.rows
     pay = d.gpus_per_replica * config.gpus[d.gpu].price_usd_per_h
     made = {"KV": ("kv_memory_gb", d.kv_memory_gb), "batch": ("max_batch", d.max_batch)}
     made = {what: (field, float(n)) for what, (field, n) in made.items() if what in rows and n}
+    ids = []
     for t, share in enumerate(builder.periods):
         uses = [(rows["busy"][t], -1.0), (gpu_row[t], d.gpus_per_replica)]
         uses += [(rows[what][t], -n) for what, (_, n) in made.items()]
@@ -212,9 +193,26 @@ def _replicas(
         )
         for what, (field, _) in made.items():
             makers.setdefault(field, []).append((rows[what][t], i, 1.0))
+        ids.append(i)
+    return tuple(ids)
 
 
-def _tier(builder: Builder, config: Config, held: _Held, sharing: Sequence[float]) -> Tier:
+def _whole(builder: Builder, name: str, replicas: Sequence[tuple[int, ...]]) -> None:
+    """Whole replicas in every period, those of all speeds together."""
+    for t, share in enumerate(builder.periods):
+        ids = tuple(of[t] for of in replicas)
+        if ids:
+            whose = f"{name} [{builder.period_names[t]}]"
+            builder.counts.append(Count(whose, "replica", ids, share))
+
+
+def _tier(
+    builder: Builder,
+    config: Config,
+    held: _Held,
+    replicas: tuple[int, ...],
+    sharing: Sequence[float],
+) -> Tier:
     """A lane with its slots."""
 
     def slot(what: str, unit: str) -> str | None:
@@ -233,6 +231,8 @@ def _tier(builder: Builder, config: Config, held: _Held, sharing: Sequence[float
         batch=slot("batch", "sequence"),
         memory=slot("KV", "GB"),
         resident=_residents(builder, config, held, sharing),
+        rows=held.rows,
+        replicas=replicas,
     )
 
 

@@ -11,8 +11,11 @@ solver sees are near one whatever the units of the config.
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -198,9 +201,11 @@ def _solve(
         unit = _activity_units(program, at, scale, gross)
         levels = cp.Variable(len(program.activities), nonneg=True)
         objective.append(-(program.cost * unit / scale) @ levels)
-        finite = np.isfinite(program.upper) & (program.upper < 1e11)
+        with np.errstate(over="ignore"):
+            most = program.upper / unit
+        finite = np.isfinite(most) & (program.upper < 1e11)
         if finite.any():
-            constraints.append(levels[np.flatnonzero(finite)] <= (program.upper / unit)[finite])
+            constraints.append(levels[np.flatnonzero(finite)] <= most[finite])
         row_use.append((program.use @ sp.diags(unit), levels))
         objective += _terms(program, levels, unit, scale, constraints)
     if not row_use or not objective:
@@ -215,7 +220,7 @@ def _solve(
         if name not in cp.installed_solvers():
             continue
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), _silenced():
                 warnings.simplefilter("ignore")
                 problem.solve(solver=name, **_OPTIONS[name])
         except (cp.SolverError, ValueError, ArithmeticError):
@@ -236,6 +241,25 @@ def _solve(
             float(cast(float, problem.value)) * scale + constant,
         )
     return None
+
+
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Keep what a solver's compiled code prints off standard output, which is the answer's."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        yield
+        return
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _stream_cones(stream: Stream, columns: Columns, constraints: list):

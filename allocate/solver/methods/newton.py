@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocate.models.program import Allocation, Program
+from allocate.solver.methods.cutting import cut
 from allocate.solver.methods.model import step
 from allocate.solver.methods.pricing import Bulk, Pool, Pricing
 from allocate.solver.methods.recovery import recover
@@ -24,6 +25,8 @@ from allocate.solver.methods.start import seeded, settled
 
 _NOISE = 1e-8  # a rise of the dual that a converged step may show
 _SMALL = 1e-9  # a promise that is not worth shorter steps
+_SHORT = 1e-8  # an allocation that falls short of the dual by more is not the end
+_ESCAPES = 3  # so many times may cutting planes help it on
 
 
 @dataclass
@@ -59,40 +62,110 @@ def newton(
     everyone = np.ones(len(program.activities), bool)
     start = seeded(program, settled(program, np.maximum(duals, 0.0), everyone))
     current = Pricing.at(program, settled(program, start, everyone), bulk)
-    pool = Pool.near(program, current)
-    levels, iteration, passes, converged = None, 0, 1, False
-    for iteration in range(1, max_iterations + 1):
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = step(program, current, pool, levels, ridge)
-        scale = max(abs(current.value), 1e-6 * program.at_stake, 1e-300)
-        if found is None or found.decrease < -1e-9 * scale:
-            ridge = max(ridge, 1e-9) * 100.0
-            if ridge > 1e6:
-                break
-            continue
-        trial = Pricing.at(program, settled(program, found.duals, found.idle), bulk)
-        passes += 1
-        promised, gained = found.decrease / scale, (current.value - trial.value) / scale
-        if progress is not None:
-            progress({"iteration": iteration, "gap": promised, "passes": passes})
-        shares = found.shares
-        before = [c.copy() for c in pool.codes]
-        fresh = pool.add_best(program, trial)
-        if promised <= tolerance and not fresh and gained >= -_NOISE:
-            # nothing left to gain: what remains is rounding
-            levels, converged = found.levels, True
-            current = trial if gained >= 0 else current
-            break
-        if gained >= 0.1 * promised - 1e-14:
-            for i, codes in enumerate(before):
-                pool.shares[i][:] = 0.0
-                pool.shares[i][np.searchsorted(pool.codes[i], codes)] = shares[i]
-            levels, current = found.levels, trial
-            pool.trim(program, current)
-            ridge = max(ridge * 0.1, least_ridge)
-        elif not fresh:
-            ridge *= 10.0
-            if ridge > 1e4 or promised <= _SMALL:
-                break  # the quadratic program is at the end of its digits
-    allocation = recover(program, current.duals, current.profits, levels) if allocate else None
-    return Result(current.duals, allocation, current.value, iteration, passes, levels, converged)
+    search = _Descent(program, current, bulk, ridge, least_ridge, progress)
+    search.run(max_iterations, tolerance)
+    allocation = search.allocation(max_iterations, tolerance) if allocate else None
+    current = search.current
+    return Result(
+        current.duals,
+        allocation,
+        current.value,
+        search.iteration,
+        search.passes,
+        search.levels,
+        search.converged,
+    )
+
+
+class _Descent:
+    """Prices on their way down the dual, with the pool of pairs that the model knows."""
+
+    def __init__(
+        self,
+        program: Program,
+        start: Pricing,
+        bulk: Bulk | None,
+        ridge: float,
+        least_ridge: float,
+        progress: Callable[[dict], None] | None,
+    ):
+        self.program, self.bulk, self.progress = program, bulk, progress
+        self.first_ridge, self.least_ridge = ridge, least_ridge
+        self.current = start
+        self.pool = Pool.near(program, start)
+        self.levels: np.ndarray | None = None
+        self.iteration, self.passes, self.converged = 0, 1, False
+
+    @property
+    def scale(self) -> float:
+        """The dual, USD per hour, kept off 0."""
+        return max(abs(self.current.value), 1e-6 * self.program.at_stake, 1e-300)
+
+    def run(self, last: int, tolerance: float) -> None:
+        """Steps until nothing more is promised, or iteration ``last``."""
+        ridge, program = self.first_ridge, self.program
+        self.converged = False
+        while self.iteration < last:
+            self.iteration += 1
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                found = step(program, self.current, self.pool, self.levels, ridge)
+            scale = self.scale
+            if found is None or found.decrease < -1e-9 * scale:
+                ridge = max(ridge, 1e-9) * 100.0
+                if ridge > 1e6:
+                    return
+                continue
+            trial = self._price(settled(program, found.duals, found.idle))
+            promised = found.decrease / scale
+            gained = (self.current.value - trial.value) / scale
+            self._tell(promised)
+            before = [c.copy() for c in self.pool.codes]
+            fresh = self.pool.add_best(program, trial)
+            if promised <= tolerance and not fresh and gained >= -_NOISE:
+                # nothing left to gain: what remains is rounding
+                self.levels, self.converged = found.levels, True
+                self.current = trial if gained >= 0 else self.current
+                return
+            if gained >= 0.1 * promised - 1e-14:
+                self.pool.share(before, found.shares)
+                self.levels, self.current = found.levels, trial
+                self.pool.trim(program, trial)
+                ridge = max(ridge * 0.1, self.least_ridge)
+            elif not fresh:
+                ridge *= 10.0
+                if ridge > 1e4 or promised <= _SMALL:
+                    return  # the quadratic program is at the end of its digits
+
+    def allocation(self, more: int, tolerance: float) -> Allocation | None:
+        """What a linear program over the ties makes of the prices.
+
+        If that falls short of the dual, cutting planes look for lower prices, from which
+        Newton goes on, or for tokens that no best response shows: where a price is almost
+        0 the tokens hang on its last digits.
+        """
+        program = self.program
+        for _ in range(_ESCAPES):
+            current = self.current
+            found = recover(program, current.duals, current.profits, self.levels)
+            allocation = None if found is None else found.allocation
+            worth = -np.inf if found is None else program.welfare(found.allocation)
+            if current.value - worth <= _SHORT * self.scale:
+                return allocation
+            way = cut(program, current, 0.1 * _SHORT)
+            self.passes += way.passes
+            if way.allocation is not None and program.welfare(way.allocation) > worth:
+                allocation = way.allocation
+            if current.value - way.prices.value <= 0.01 * _SHORT * self.scale:
+                return allocation
+            self.pool.add_best(program, way.prices)
+            self.current, self.levels = way.prices, None
+            self.run(self.iteration + more, tolerance)
+        return allocation
+
+    def _price(self, duals: np.ndarray) -> Pricing:
+        self.passes += 1
+        return Pricing.at(self.program, duals, self.bulk)
+
+    def _tell(self, promised: float) -> None:
+        if self.progress is not None:
+            self.progress({"iteration": self.iteration, "gap": promised, "passes": self.passes})

@@ -10,6 +10,7 @@ of members, so samples of a stream and the whole run the same compiled code.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -21,12 +22,16 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from allocate.cores import available_cores
 from allocate.models.curves import RequestCurve
 from allocate.models.curves.stacked import form_of, stacked
 from allocate.models.stream import Stream
 from allocate.solver.methods.crowd import Look, at_stake
 
 jax.config.update("jax_enable_x64", True)
+if jax.config.read("jax_num_cpu_devices") == -1:  # nobody has said: one device a core, not one in all
+    with contextlib.suppress(RuntimeError):  # JAX is already in use: it stays as it is
+        jax.config.update("jax_num_cpu_devices", available_cores())
 
 _WORK = 16384  # members × arms in a chunk: what stays in the cache
 _SLAB = 1 << 15  # members on the devices at a time, for each of them

@@ -22,8 +22,8 @@ from allocate.solver.methods.recovery import recover
 from allocate.solver.methods.start import sampled
 
 SMALL = 3000  # members that are all held apart
-_GROWTH = 16  # from one sample to the next
-_COOLING = 0.5
+_GROWTH = 8  # from one sample to the next
+_COOLING = 0.4
 _WARMEST = 0.05
 _PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
 _BAND = 3.0  # … those within so many times the last heat
@@ -60,10 +60,15 @@ def solve_prices(
         duals, iterations = result.duals, iterations + result.iterations
     search = _Search(program, duals, progress)
     search.iterations = iterations
-    search.cool(_last_heat(program) if warm else heat, _last_heat(program))
-    search.finish(tolerance)
+    last = max(_last_heat(program), float(np.sqrt(0.1 * tolerance)))
+    search.cool(last if warm else heat, last, least=0.03 * tolerance)
+    search.freeze()
+    allocation = search.allocation(tolerance) if last > _last_heat(program) else None
+    if allocation is None:
+        search.finish(tolerance)
+        allocation = search.allocation(tolerance, best=True)
     result = search.result()
-    result.allocation = search.allocation(tolerance)
+    result.allocation = allocation
     return result
 
 
@@ -104,16 +109,18 @@ class _Search:
         self.duals = duals
         self.look: Look | None = None
         self.value = np.inf
-        self.heat = 0.0
+        self.heat = 0.0  # of the last warm pass
 
-    def cool(self, start: float, end: float, rest: float = 0.1) -> None:
+    def cool(self, start: float, end: float, rest: float = 0.1, least: float = 0.0) -> None:
         """Follow the warm dual from one heat down to another: a step at each, then to rest.
 
-        At rest is where a step promises less than ``rest`` · heat², what the warmth costs.
+        At rest is where a step promises less than ``rest`` · heat², what the warmth costs,
+        or less than ``least``.
         The pass that judges a step is made at the next heat already: the warm dual falls
         with the heat, so a step that is worth its promise there is good.
         """
         nobody = np.zeros(0, int)
+        little = max(rest * end**2, least)
         heat = max(start, end)
         self._pass(self.duals, heat, accept=True)
         stiff = np.ones(len(self.duals))
@@ -123,22 +130,25 @@ class _Search:
             step = self._newton(nobody, bulk, 1e-9)
             promised = self._share(self.value - step.dual)
             self._tell(promised, 0)
-            if look.heat <= end and promised <= 0.1 * rest * end**2:
+            if look.heat <= end and promised <= 0.1 * little:
                 return
             heat = max(end, _COOLING * look.heat)
             gained = self._pass(step.duals, heat)
             if gained >= 0.3 * promised:
                 stiff = np.ones(len(stiff)) if gained >= 0.7 * promised else np.sqrt(stiff)
-                if look.heat <= end and promised <= rest * end**2:
+                if look.heat <= end and promised <= little:
                     return  # the next step would gain next to nothing
             else:  # the use of some rows turned further than the curvature said
                 stiff = stiff * _stiffer(look, self._last, bulk)
 
+    def freeze(self) -> None:
+        """An exact pass at the prices reached."""
+        self.heat = self._current.heat
+        self._pass(self.duals, 0.0, accept=True)
+
     def finish(self, tolerance: float) -> None:
         """Exact passes, with the members near a tie held apart."""
-        heat = self._current.heat
-        band = np.full(len(self.crowd.rate), _BAND * heat)
-        self._pass(self.duals, 0.0, accept=True)
+        band = np.full(len(self.crowd.rate), _BAND * self.heat)
         extra = np.zeros(0, int)
         while True:
             look = self._current
@@ -166,13 +176,19 @@ class _Search:
         """Prices so far."""
         return Result(self.duals, None, self.value, self.iterations, self.passes, self.levels)
 
-    def allocation(self, tolerance: float) -> Allocation | None:
-        """Every settled member on its best arm; the others and the activities by recovery."""
-        look, crowd, best = self._current, self.crowd, None
+    def allocation(self, tolerance: float, best: bool = False) -> Allocation | None:
+        """Every settled member on its best arm; the others and the activities by recovery.
+
+        None if that falls short of the dual by more than the tolerance, unless the ``best``
+        found is wanted all the same.
+        """
+        look, crowd = self._current, self.crowd
+        found: tuple[float, np.ndarray, Allocation] | None = None
         live = np.flatnonzero(np.isfinite(look.margin))
         order = live[np.argsort(look.margin[live], kind="stable")]
-        most = 20 * len(self.program.rows) + 100
-        for count in (most, 4 * most, 16 * most):
+        few = 20 * len(self.program.rows) + 100
+        inside = int(np.searchsorted(look.margin[order], 2.0 * self.heat))
+        for count in (max(few, min(inside, 4 * few)), 4 * few, 16 * few):
             near = np.sort(order[:count])
             rest = Settled.around(crowd, look, near)
             rows = tuple(
@@ -184,16 +200,18 @@ class _Search:
             )
             profits = [s.profits(look.duals) for s in apart.streams]
             window = 3.0 * float(look.margin[near].max(initial=0.0)) + 1e-9
-            found = recover(apart, look.duals, profits, self.levels, window=window)
-            if found is None:
+            part = recover(apart, look.duals, profits, self.levels, window=window)
+            if part is None:
                 continue
-            worth = apart.welfare(found)
-            short = (apart.dual(look.duals, profits) - worth) / max(abs(self.value), 1e-300)
-            if best is None or short < best[0]:
-                best = (short, near, found)
-            if short <= 0.3 * tolerance or count >= len(order):
+            allocation = part.allocation
+            short = self._share(apart.dual(look.duals, profits) - apart.welfare(allocation))
+            if found is None or short < found[0]:
+                found = (short, near, allocation)
+            if short <= 0.5 * tolerance or count >= len(order):
                 break
-        return None if best is None else self._joined(best[1], best[2])
+        if found is None or (found[0] > 0.9 * tolerance and not best):
+            return None
+        return self._joined(found[1], found[2])
 
     def _joined(self, near: np.ndarray, found: Allocation) -> Allocation:
         first, *others = found.flows

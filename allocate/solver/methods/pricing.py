@@ -93,6 +93,12 @@ class Pool:
             self._set(i, np.union1d(self.codes[i], along))
         return fresh
 
+    def share(self, codes: list[np.ndarray], shares: list[np.ndarray]) -> None:
+        """Take over the shares of pairs that are all in the pool; the others get none."""
+        for i, (mine, theirs) in enumerate(zip(codes, shares, strict=True)):
+            self.shares[i][:] = 0.0
+            self.shares[i][np.searchsorted(self.codes[i], mine)] = theirs
+
     def trim(self, program: Program, at: Pricing) -> None:
         """Forget pairs that are far from their member's best and carry nothing."""
         for i, (stream, profits) in enumerate(zip(program.streams, at.profits, strict=True)):

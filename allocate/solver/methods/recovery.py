@@ -7,14 +7,25 @@ sets the activities, inside every row. Its value is judged against the exact dua
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
 from allocate.models.program import Allocation, Program
-from allocate.models.stream import Flows, Stream
+from allocate.models.stream import Columns, Flows, Stream
+from allocate.solver.certificate import row_scales
 
+_DUSTY, _DUST = 1e-8, 1e-10  # an excess that is looked into, and the money that is dust
 _TANGENTS = 12  # rounds of tangents to the square terms
+
+
+class Recovered(NamedTuple):
+    """An allocation, and what the linear program that found it would pay for each row."""
+
+    allocation: Allocation
+    prices: np.ndarray
 
 
 def recover(
@@ -23,7 +34,7 @@ def recover(
     profits: list[np.ndarray],
     levels: np.ndarray | None,
     window: float = 1e-6,
-) -> Allocation | None:
+) -> Recovered | None:
     """Best feasible allocation over the near-tied arms; None if there is none.
 
     ``levels`` says where to look first at activities with convex costs; ``window`` is
@@ -33,18 +44,54 @@ def recover(
     for widened, give in ((window, 0.0), (window, 1e-9), (1e-4, 1e-9), (1e-2, 1e-9), (10.0, 1e-8)):
         ratios = None
         for _ in range(3 if _in_proportion(program, duals) else 1):
-            found = _Recovery(program, duals, profits, widened, ratios, give).solve(levels)
+            columns = [
+                stream.columns(duals, *near_ties(stream, own, duals, widened))
+                for stream, own in zip(program.streams, profits, strict=True)
+            ]
+            found = Splitting(program, duals, columns, ratios, give).solve(levels)
             if found is None:
                 break
-            allocation, ratios, levels = found, _ratios(program, found.levels), found.levels
+            recovered = found._replace(allocation=_tidy(program, found.allocation, duals))
+            levels = recovered.allocation.levels
+            ratios = _ratios(program, levels)
         else:
-            return allocation
+            return recovered
     return None
 
 
-class _Recovery:
+def _tidy(program: Program, allocation: Allocation, duals: np.ndarray) -> Allocation:
+    """Without the dust that a linear program leaves, where the dust breaks a row.
+
+    What moves next to no money may still be far too much for a row through which nothing
+    else flows.
+    """
+    before = _excess(program, allocation)
+    if before <= _DUSTY:
+        return allocation
+    little = _DUST * max(abs(program.welfare(allocation)), program.at_stake)
+    worth = np.abs(program.cost) + abs(program.use).T @ duals
+    levels = np.where(allocation.levels * worth > little, allocation.levels, 0.0)
+    flows = []
+    for stream, f in zip(program.streams, allocation.flows, strict=True):
+        must = ~np.isfinite(stream.decline_cost[f.member])
+        moved = stream.moved(stream.columns(duals, f.member, f.arm))
+        flows.append(Flows(*(x[must | (f.requests * moved > little)] for x in f)))
+    clean = Allocation(tuple(flows), levels)
+    return clean if _excess(program, clean) < before else allocation
+
+
+def _excess(program: Program, allocation: Allocation) -> float:
+    """Largest use over the capacity of a row, relative to what flows through it."""
+    scales = row_scales(program, allocation)
+    over = program.usage(allocation) - program.capacity
+    return float(np.max(over / np.maximum(scales, 1e-300), initial=0.0))
+
+
+class Splitting:
     """The linear program over shares of members and levels of activities.
 
+    ``columns``: by stream, the ways that members may be served, with their tokens; a member
+    may have several on one arm. ``give``: by what share a row may be exceeded.
     Square terms enter by tangents, added where the answer lies until they fit; ratio terms
     as fixed proportions at their best response to the prices.
     """
@@ -53,8 +100,7 @@ class _Recovery:
         self,
         program: Program,
         duals: np.ndarray,
-        profits: list[np.ndarray],
-        window: float,
+        columns: list[Columns],
         ratios: dict[int, float] | None = None,
         give: float = 0.0,
     ):
@@ -62,15 +108,14 @@ class _Recovery:
         n_rows = len(program.rows)
         payoff, use, shares, forced = [], [], [], []
         self.pairs = []
-        for i, stream in enumerate(program.streams):
-            member, arm = near_ties(stream, profits[i], duals, window)
-            columns = stream.columns(duals, member, arm)
+        for stream, ways in zip(program.streams, columns, strict=True):
+            member, arm = ways.member, ways.arm
             own = stream.pair_prices(np.zeros(n_rows), member, arm)
             decline = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
             rate = stream.rate[member]
-            self.pairs.append((member, arm, columns.amounts[:, 1:-2]))
-            payoff.append(rate * (decline[member] - (own * columns.amounts).sum(axis=1)))
-            use.append(stream.row_use(member, arm, columns.amounts, n_rows) @ sp.diags(rate))
+            self.pairs.append((member, arm, ways.amounts[:, 1:-2]))
+            payoff.append(rate * (decline[member] - (own * ways.amounts).sum(axis=1)))
+            use.append(stream.row_use(member, arm, ways.amounts, n_rows) @ sp.diags(rate))
             present, index = np.unique(member, return_inverse=True)
             shape = (len(present), len(member))
             ones = np.ones(len(member))
@@ -88,7 +133,7 @@ class _Recovery:
         rows = sp.hstack([*use, act_use, fan_use, epigraphs]).tocsr()
         largest = abs(rows).max(axis=1).toarray().ravel() if rows.nnz else np.zeros(n_rows)
         size = np.maximum(np.abs(program.capacity), largest)
-        size = np.where(size > 0, size, 1.0)
+        size = self.size = np.where(size > 0, size, 1.0)
         split = sp.hstack(
             [sp.block_diag(shares), sp.csr_matrix((sum(map(len, forced)), n_act + n_more))]
         )
@@ -107,28 +152,31 @@ class _Recovery:
         for y, n, *_ in self.rays:
             self.high[self.n_x + np.array([y, n])] = 0.0  # the fan stands for them
 
-    def solve(self, levels: np.ndarray | None) -> Allocation | None:
+    def solve(self, levels: np.ndarray | None) -> Recovered | None:
         """The best allocation, or None if there is none."""
         if not len(self.objective):
-            return self._allocation(np.zeros(0))
+            return Recovered(self._allocation(np.zeros(0)), np.zeros(len(self.program.rows)))
         at = np.array([[t.activities[0] for t in self.squares]], int).ravel()
-        x = None
+        found = None
         points = [np.zeros(len(at))]
         if levels is not None:
             points += [f * levels[at] for f in (0.5, 0.9, 0.99, 1.0, 1.01, 1.1, 2.0)]
         for _ in range(_TANGENTS if len(at) else 1):
-            x = self._linear_program(at, points)
-            if x is None:
+            found = self._linear_program(at, points)
+            if found is None:
                 return None
+            x = found[0]
             y = x[self.n_x + at] * self.unit[at]
             costs = [float(t.cost.value(v)) for t, v in zip(self.squares, y, strict=True)]
             short = np.array(costs) / self.money - x[len(x) - len(at) :]
             if np.all(short <= 1e-12):
                 break
             points.append(y)
-        return None if x is None else self._allocation(x)
+        return None if found is None else Recovered(self._allocation(found[0]), found[1])
 
-    def _linear_program(self, at: np.ndarray, points: list[np.ndarray]) -> np.ndarray | None:
+    def _linear_program(
+        self, at: np.ndarray, points: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
         """Solve with tangent planes to the squares at the points: g·y − c ≤ epigraph."""
         above, limit = [self.above], [self.limit]
         first = len(self.objective) - len(at)
@@ -142,6 +190,8 @@ class _Recovery:
             above.append(sp.csr_matrix((data, index), shape=(len(at), len(self.objective))))
             limit.append(offset)
         a_ub, b_ub = sp.vstack(above).tocsr(), np.concatenate(limit)
+        if not (np.all(np.isfinite(self.objective)) and np.all(np.isfinite(a_ub.data))):
+            return None  # tokens without end: there is no such program
         forced = self.forced
         answer = linprog(
             -self.objective / self.money,
@@ -158,7 +208,11 @@ class _Recovery:
         )
         if answer.status != 0 or answer.x is None:
             return None
-        return np.clip(answer.x, 0.0, self.high)
+        n_rows = len(self.size)
+        prices = np.zeros(n_rows)
+        if len(b_ub):
+            prices = np.maximum(-answer.ineqlin.marginals[:n_rows], 0.0) * self.money / self.size
+        return np.clip(answer.x, 0.0, self.high), prices
 
     def _allocation(self, x: np.ndarray) -> Allocation:
         flows, at = [], 0

@@ -23,7 +23,7 @@ import numpy as np
 
 from allocate.errors import SolveError
 from allocate.models.program import Program
-from allocate.models.stack import Built
+from allocate.models.state import Built
 from allocate.solver.studies.baselines.flat import Caps
 from allocate.solver.studies.baselines.greedy import Decisions
 from allocate.solver.studies.joint import Answer, joint

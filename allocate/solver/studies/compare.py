@@ -85,21 +85,18 @@ def compare(
             tell({"comparing with": name})
             try:
                 outcome = bench.outcome(name)
+                alike = (x for x in lines.values() if _alike(x.outcome, outcome))
+                twin = next(alike, None) or _line(scene, outcome, best, least)
             except (LookupError, SolveError) as error:
                 failed[name] = str(error)
                 continue
-            alike = (x for x in lines.values() if _alike(x.outcome, outcome))
-            twin = next(alike, None)
-            lines[name] = (
-                _line(scene, outcome, best, least)
-                if twin is None
-                else replace(twin, outcome=outcome)
-            )
+            lines[name] = replace(twin, outcome=outcome)
         if against in lines:
             reference = lines[against]
             tell({"splitting": "the gain"})
+            split, reference = _split(scene, reference, best)
+            lines[against] = reference
             wedge = wedges(reference.outcome, reference.equal.prices)
-            split = _split(scene, reference, best)
             decided = bench.decisions(against)
             if attribution and decided is not None:
                 told = attribute(scene, reference.outcome, decided, reference.equal)
@@ -204,16 +201,25 @@ def _at(scene: Scene, caps: Caps, best: Answer, plans: list[Investment]) -> Answ
     return found
 
 
-def _split(scene: Scene, line: Line, best: Answer) -> dict[str, float]:
-    """More budget, knowing, coordinating: three steps from the reference to the joint answer."""
-    caps = Caps(line.outcome.machines, line.outcome.spend)
+def _split(scene: Scene, line: Line, best: Answer) -> tuple[dict[str, float], Line]:
+    """More budget, knowing, coordinating: three steps from the reference to the joint answer.
+
+    Also the line, better where the training of average prices led the joint answer further.
+    """
+    outcome = line.outcome
+    caps = Caps(outcome.machines, outcome.spend)
+    flat = outcome.welfare  # where average prices lead nowhere, seeing alone brings nothing
     try:
         allocation, invested, about = flat_price(scene, caps)
         flat = scene.outcome("flat-price", allocation, invested, about).welfare
+        if scene.loaded.config.training is not None:
+            other = joint(scene, caps, best.prices, invested)
+            line = replace(line, equal=max(line.equal, other, key=lambda a: a.welfare))
     except (LookupError, SolveError):
-        flat = line.outcome.welfare  # average prices lead nowhere: seeing alone brings nothing
-    return {
+        pass
+    split = {
         "more_budget": best.welfare - line.equal.welfare,
-        "knowing": flat - line.outcome.welfare,
+        "knowing": flat - outcome.welfare,
         "coordinating": line.equal.welfare - flat,
     }
+    return split, line

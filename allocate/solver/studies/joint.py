@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from allocate.errors import SolveError
 from allocate.models.program import Program
-from allocate.models.stack import Built
+from allocate.models.state import Built
 from allocate.solver.studies.baselines.flat import IN_ALL, Caps, worth_of
 from allocate.solver.studies.baselines.trainer import (
     Investment,
     investment,
-    is_training,
+    payments,
     without_training,
 )
 from allocate.solver.studies.inner import Solved, solved
@@ -92,17 +93,26 @@ def joint(
         free: whether training may move away from the plan.
         near: an answer to a like question, whose training is where the search begins.
     """
-    best = _held(scene, caps, known, plan, shape)
-    if not free or scene.loaded.config.training is None:
+    best: Answer | None = None
+    try:
+        best = _held(scene, caps, known, plan, shape)
+    except SolveError:
+        if not free:
+            raise
+    if best is not None and (not free or scene.loaded.config.training is None):
         return best
-    known = {**known, **best.prices}
     begin = near or best
-    routed = begin.answer
-    worth = worth_of(routed.program.streams[0], routed.allocation.flows[0], begin.built)
-    capability, last = dict(begin.invested.capability), -float("inf")
+    capability, worth, last = dict(plan.capability), None, -float("inf")
+    if begin is not None:
+        known, routed = {**known, **begin.prices}, begin.answer
+        worth = worth_of(routed.program.streams[0], routed.allocation.flows[0], begin.built)
+        capability = dict(begin.invested.capability)
     for _ in range(_ROUNDS):
         built = scene.built(capability, worth)
-        answer = solved(caps.limit(shape(built, built.program)), known, scene.tolerance)
+        try:
+            answer = solved(caps.limit(shape(built, built.program)), known, scene.tolerance)
+        except SolveError:
+            break
         known = answer.named_duals
         parts = answer.allocation.flows
         assets = parts[1] if len(parts) > 1 else None
@@ -113,15 +123,18 @@ def joint(
         moved = {m: reached.get(m, 0.0) - capability.get(m, 0.0) for m in fresh}
         truth = sum((fresh[m] - believed.get(m, 0.0)) * step for m, step in moved.items())
         welfare = answer.certificate.primal + truth
-        if welfare > best.welfare:
+        if best is None or welfare > best.welfare:
             best = Answer(welfare, answer.error, answer, built, found)
         far = max(
             [abs(step) / max(abs(reached.get(m, 0.0)), 1e-9) for m, step in moved.items()]
-            + [abs(fresh[m] - believed.get(m, 0.0)) / max(abs(fresh[m]), 1e-9) for m in fresh]
+            + [abs(fresh[m] - believed.get(m, 0.0)) / max(abs(fresh[m]), 1e-9) for m in fresh],
+            default=0.0,
         )
         if far <= _AGREED or abs(welfare - last) <= _STILL * abs(welfare):
             break
         capability, worth, last = reached, fresh, welfare
+    if best is None:
+        raise SolveError("stopped", "no certified answer within the limits on spending")
     return best
 
 
@@ -139,12 +152,7 @@ def _held(
     program, _ = without_training(limited, plan)
     cheap = program if factor == 1.0 else discounted(program, SPENDING, factor)
     answer = replace(solved(cheap, known, scene.tolerance), program=program)
-    train = is_training(limited)
-    paid = sum(
-        a.cost * plan.levels.get(a.name, 0.0)
-        for a, mine in zip(limited.activities, train, strict=True)
-        if mine and a.cost > 0
-    )
+    paid = payments(limited, plan)
     welfare = answer.certificate.primal if factor == 1.0 else program.welfare(answer.allocation)
     return Answer(welfare, answer.error, answer, built, plan, paid)
 

@@ -190,6 +190,7 @@ def held(
             if not any(fixed[i] for i in t.activities)
         ),
         resources=(),
+        counts=(),
         offsets=tuple((name, usd) for name, usd in offsets if usd),
     )
     return rest, left

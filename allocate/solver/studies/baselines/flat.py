@@ -17,14 +17,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from allocate.errors import SolveError
 from allocate.models.program import Allocation, Program
-from allocate.models.stack import Built
+from allocate.models.state import Built
 from allocate.models.stream import Flows, Stream
 from allocate.solver.studies.baselines.ground import Ground
 from allocate.solver.studies.baselines.settle import Candidates, settle
 from allocate.solver.studies.baselines.trainer import (
     Investment,
     best_worth,
+    payments,
     without_training,
 )
 from allocate.solver.studies.scene import Scene
@@ -62,9 +64,11 @@ class Caps:
                 program = limited(program, name, accounts, most)
         return program
 
-    def on(self, ground: Ground) -> Ground:
-        """The ground with these limits as rows."""
-        return replace(ground, program=self.limit(ground.program))
+    def on(self, ground: Ground, invested: Investment) -> Ground:
+        """The ground with what an investment leaves of these limits as rows."""
+        paid = payments(ground.built.program, invested)
+        left = Caps(max(self.machines - paid, 0.0), max(self.total - paid, 0.0))
+        return replace(ground, program=left.limit(ground.program))
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def _lifted(ground: Ground) -> Ground:
 
 def _short_of_money(scene: Scene, caps: Caps, settled: Round) -> bool:
     """Whether some budget is used up."""
-    program = caps.on(scene.ground(settled.invested)[0]).program
+    program = caps.on(scene.ground(settled.invested)[0], settled.invested).program
     usage = program.usage(settled.allocation)
     return any(
         used >= row.capacity * (1 - _FULL)
@@ -170,7 +174,7 @@ def _best_round(scene: Scene, caps: Caps, markup: float, lifted: bool = False) -
     invested, average = Investment(), None
     for _ in range(_ROUNDS):
         ground, _ = scene.ground(invested)
-        ground = _lifted(ground) if lifted else caps.on(ground)
+        ground = _lifted(ground) if lifted else caps.on(ground, invested)
         average = ground.prices if average is None else average
         candidates = best_responses(ground, average, markup)
         allocation = settle(ground.program, candidates)
@@ -180,7 +184,7 @@ def _best_round(scene: Scene, caps: Caps, markup: float, lifted: bool = False) -
         if best is None or welfare > best.welfare:
             best = Round(allocation, invested, welfare, markup)
         fresh = average_prices(ground, allocation)
-        following = pays(scene, invested, allocation)
+        following = pays(scene, invested, allocation, None if lifted else caps)
         moved = np.max(np.abs(fresh - average) / np.maximum(np.abs(fresh), 1e-12), initial=0.0)
         if moved < _AGREED and _same(invested, following):
             break
@@ -259,7 +263,9 @@ def average_prices(ground: Ground, allocation: Allocation) -> np.ndarray:
 # --- training at list prices ------------------------------------------------------------------
 
 
-def pays(scene: Scene, invested: Investment, allocation: Allocation) -> Investment:
+def pays(
+    scene: Scene, invested: Investment, allocation: Allocation, caps: Caps | None = None
+) -> Investment:
     """The training that pays at list prices, for what requests gain, on what they leave free."""
     if scene.loaded.config.training is None:
         return Investment()
@@ -273,7 +279,14 @@ def pays(scene: Scene, invested: Investment, allocation: Allocation) -> Investme
     worth = worth_of(built.program.streams[0], allocation.flows[0], built)
     if not any(w > 0 for w in worth.values()):
         return Investment()
-    return best_worth(built.program, worth, free)
+    left = np.inf
+    if caps is not None and caps.bind:
+        machines, total = (spending(rest, requests, a) for a in (MACHINES, SPENDING))
+        left = max(min(caps.machines - machines, caps.total - total), 0.0)
+    try:
+        return best_worth(built.program, worth, free, left)
+    except SolveError:
+        return Investment()  # no plan was found: then nothing is invested
 
 
 def worth_of(stream: Stream, flows: Flows, built: Built) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from allocate.models.program import Program
-from allocate.models.stack import Built
+from allocate.models.state import Built
 from allocate.models.stream import Stream
 
 _CHUNK = 4_000_000  # numbers of a table of prices that are made at once

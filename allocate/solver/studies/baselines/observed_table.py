@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from allocate.errors import DataError, Problem
-from allocate.models import serving
+from allocate.models import lanes as menus
 from allocate.models.config import Config
 from allocate.models.loader import Loaded
 from allocate.models.paths import nearest
@@ -210,7 +210,7 @@ class _Reader:
         """Busy share of a lane, as given or from its time per token."""
         busy, tpot = row.get("utilisation"), row.get("tpot_ms")
         if busy is None and tpot is not None and name in self.loaded.config.deployments:
-            lane = serving.lanes(name, self.loaded.config.deployments[name])[name]
+            lane = menus.lanes(name, self.loaded.config.deployments[name])[name]
             busy = float(lane.utilisation(tpot / 1e3)) if tpot > 0 else 0.0
         if busy is not None and not 0.0 < busy < 1.0:
             self.say(line, "OBS003", f"a lane cannot be {100 * busy:.3g} % busy", "0 < busy < 1")

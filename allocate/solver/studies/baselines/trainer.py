@@ -54,6 +54,15 @@ def without_training(program: Program, invested: Investment) -> tuple[Program, n
     return held(program, flows, levels, fixed)
 
 
+def payments(program: Program, invested: Investment) -> float:
+    """USD per hour that an investment itself is paid, before the lanes that it runs on."""
+    return sum(
+        a.cost * invested.levels.get(a.name, 0.0)
+        for a, mine in zip(program.activities, is_training(program), strict=True)
+        if mine and a.cost > 0
+    )
+
+
 def best_score(program: Program, share: float, spent: float) -> Investment:
     """The most score for a share of every GPU type and of what serving spends, USD per hour."""
     if share <= 0 or len(program.streams) < 2:
@@ -81,8 +90,10 @@ def _made(activity: Activity) -> bool:
     return bool(activity.labels.get("input")) or activity.labels.get("layer") == "serving"
 
 
-def best_worth(program: Program, worth: Mapping[str, float], free: np.ndarray) -> Investment:
-    """What pays at list prices, out of what the rows have ``free`` [rows]."""
+def best_worth(
+    program: Program, worth: Mapping[str, float], free: np.ndarray, most: float = np.inf
+) -> Investment:
+    """What pays at list prices, out of what the rows have ``free`` [rows], for ``most`` USD/h."""
     if len(program.streams) < 2:
         return Investment()
     activities = tuple(
@@ -90,7 +101,10 @@ def best_worth(program: Program, worth: Mapping[str, float], free: np.ndarray) -
         for a in program.activities
     )
     rows = tuple(replace(r, capacity=float(c)) for r, c in zip(program.rows, free, strict=True))
-    return _invested(replace(program, activities=activities, rows=rows))
+    alone = replace(program, activities=activities, rows=rows)
+    if np.isfinite(most):
+        alone = limited(alone, "what is left to spend", MACHINES, most)
+    return _invested(alone)
 
 
 def as_logged(program: Program, logged: Mapping[str, Mapping[str, float]]) -> Investment:

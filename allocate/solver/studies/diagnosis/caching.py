@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
-from allocate.solver.studies.diagnosis.requests import Names, count, groups, usd
+from allocate.solver.studies.diagnosis.repairs import Repair
+from allocate.solver.studies.diagnosis.requests import Names, count, groups
 from allocate.solver.studies.diagnosis.routing import per_request
 from allocate.solver.studies.diagnosis.view import View
 
@@ -16,15 +16,16 @@ _MISLED = ("risk of being misled by what is reused", "prefill and memory")
 _MEMORY = ("memory that holds it", "prefill and waiting that it saves, less what it misleads")
 
 
-def kept_too_long(repairs: Repairs) -> Repair:
+def kept_too_long(view: View, repair: Repair) -> Repair:
     """Flows whose repair keeps a prefix for less time, or does not share it."""
-    repair, kept, shared = repairs.of("kept"), repairs.view.ground.retention, repairs.view.shared
+    kept, shared = view.ground.retention, view.shared
     now, then = repair.now.arm, repair.then.arm
     return repair.at(np.flatnonzero((kept[then] < kept[now]) | (shared[now] & ~shared[then])))
 
 
 def cache_misuse(view: View, repair: Repair) -> Iterator[Finding]:
     """Requests that are worth more with their prefixes kept for less time, or not shared."""
+    repair = kept_too_long(view, repair)
     names, kept = Names(view), view.ground.retention
     now, then = repair.now.arm, repair.then.arm
 
@@ -41,10 +42,9 @@ def cache_misuse(view: View, repair: Repair) -> Iterator[Finding]:
         }
         misled = group.saved("risk") >= group.saved("cost")
         against, words = (("risk",), _MISLED) if misled else (("cost",), _MEMORY)
-        left, right = group.balance(against)
         what = "misleads for" if misled else "takes memory worth"
         old, new = _how(view.shared, kept, group.arm), _how(view.shared, kept, group.to)
-        message = f"a prefix {old} {what} {usd(left)} a request more and saves {usd(right)}"
+        message = f"a prefix {old} {what} <left> a request more and saves <right>"
         fix = f"have the prefix of `{where['class']}` {new} (now {old})"
         yield per_request("AL402", group, where, against, words, message, fix)
 

@@ -7,23 +7,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
-from allocate.solver.studies.diagnosis.requests import Names, groups, usd
+from allocate.solver.studies.diagnosis.repairs import Repair
+from allocate.solver.studies.diagnosis.requests import Names, groups
 from allocate.solver.studies.diagnosis.routing import per_request
+from allocate.solver.studies.diagnosis.view import View
 
 _WORDS = ("waiting saved by all on the lane", "GPU time that a less busy lane costs more")
 _SHOWN = 3  # classes that a sentence names
 
 
-def crowded(repairs: Repairs) -> Repair:
+def crowded(view: View, repair: Repair) -> Repair:
     """Flows whose repair waits less."""
-    repair = repairs.of("lane")
+    del view
     return repair.at(np.flatnonzero(repair.then.parts[:, 2] < repair.now.parts[:, 2]))
 
 
-def serving_congestion(repairs: Repairs) -> Iterator[Finding]:
+def serving_congestion(view: View, repair: Repair) -> Iterator[Finding]:
     """Lanes whose requests would rather pay for more room than wait."""
-    view, repair = repairs.view, crowded(repairs)
+    repair = crowded(view, repair)
     names = Names(view)
     busy = {t.name: t.utilisation for t in view.ground.built.tiers}
 
@@ -32,14 +33,13 @@ def serving_congestion(repairs: Repairs) -> Iterator[Finding]:
         return names.lane(arm), names.lane(to)
 
     for group in groups(repair, key):
-        left, right = group.balance(("latency",))
         lane = names.lane(group.arm)
         where = {**names.place(group.members), "model": names.model(group.arm), "lane": lane}
         who = _who(names, group.members)
         now, then = (_share(busy, names.lane(a)) for a in (group.arm, group.to))
         message = (
-            f"{now} busy makes {who} wait for {usd(left)} a request more than at {then} busy, "
-            f"which costs {usd(right)}"
+            f"{now} busy makes {who} wait for <left> a request more than at {then} busy, "
+            f"which costs <right>"
         )
         deployment = view.stream.arms[group.arm].labels["deployment"]
         fix = f"run `{deployment}` at {then} busy for {who} (now {now}): {names.lane(group.to)}"

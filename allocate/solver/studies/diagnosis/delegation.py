@@ -7,22 +7,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
-from allocate.solver.studies.diagnosis.requests import Names, groups, usd
+from allocate.solver.studies.diagnosis.repairs import Repair
+from allocate.solver.studies.diagnosis.requests import Names, groups
 from allocate.solver.studies.diagnosis.routing import per_request
+from allocate.solver.studies.diagnosis.view import View
 
 _WORDS = ("risk averted by asking", "value, oversight and waiting that it costs")
 
 
-def too_free(repairs: Repairs) -> Repair:
+def too_free(view: View, repair: Repair) -> Repair:
     """Flows whose repair has less risk."""
-    repair = repairs.of("level")
+    del view
     return repair.at(np.flatnonzero(repair.then.parts[:, 3] < repair.now.parts[:, 3]))
 
 
-def over_delegation(repairs: Repairs) -> Iterator[Finding]:
+def over_delegation(view: View, repair: Repair) -> Iterator[Finding]:
     """Requests for which a level with less risk is worth its oversight."""
-    view, repair = repairs.view, too_free(repairs)
+    repair = too_free(view, repair)
     names, classes = Names(view), view.ground.built.classes
 
     def key(i: int) -> tuple:
@@ -34,10 +35,8 @@ def over_delegation(repairs: Repairs) -> Iterator[Finding]:
         where = {**names.place(group.members), **names.way(group.arm)}
         now, then = names.level(group.arm), names.level(group.to)
         action = classes.action[view.stream.origin[group.member]]
-        left, right = group.balance(("risk",))
         message = (
-            f"acting at `{now}` risks {usd(left)} a request more than `{then}`, "
-            f"which costs {usd(right)}"
+            f"acting at `{now}` risks <left> a request more than `{then}`, which costs <right>"
         )
         fix = f"set `{action}` of `{where['class']}` to `{then}` instead of `{now}`"
         yield per_request("AL201", group, where, ("risk",), _WORDS, message, fix)

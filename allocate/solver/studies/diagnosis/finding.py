@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from allocate.solver.studies.diagnosis.rules import RULES
+
+
+def usd(amount: float) -> str:
+    """An amount in a sentence."""
+    size = abs(amount)
+    text = f"{size:,.2f}" if size >= 1 else f"{size:.2g}"
+    if "e" in text:
+        text = f"{size:.10f}".rstrip("0")
+    return f"${text}"
+
 
 PLACES = ("class", "period", "model", "autonomy", "lane", "asset")
 
@@ -24,7 +34,8 @@ class Finding:
         per: what the sides are for: a request, or an hour.
         amount_per_h: how many of them there are in an hour.
         sides: what each side is, in words.
-        message: what is wrong, in a sentence.
+        said: what is wrong, in a sentence; ``<left>``, ``<right>`` and ``<more>`` (the right
+            side as "… more" or "… less") stand for the sides.
         fix: the change of a setting that repairs it.
         terms: the parts of the change, USD per ``per``: what is saved counts positive.
     """
@@ -37,9 +48,32 @@ class Finding:
     per: str
     amount_per_h: float
     sides: tuple[str, str]
-    message: str
+    said: str
     fix: str
     terms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """What is wrong, in a sentence."""
+        text = self.said.replace("<left>", usd(self.left)).replace("<right>", usd(self.right))
+        more = f"{usd(self.right)} {'more' if self.right > 0 else 'less'}"
+        return text.replace("<more>", more if self.right else "no more")
+
+    def with_more(self, other: Finding) -> Finding:
+        """The same fault, found at two prices: both sizes together."""
+        amount = max(self.amount_per_h, other.amount_per_h)
+
+        def both(mine: float, theirs: float) -> float:
+            return (mine * self.amount_per_h + theirs * other.amount_per_h) / amount
+
+        return replace(
+            self if self.usd_per_hour >= other.usd_per_hour else other,
+            usd_per_hour=self.usd_per_hour + other.usd_per_hour,
+            left=both(self.left, other.left),
+            right=both(self.right, other.right),
+            amount_per_h=amount,
+            terms={k: both(v, other.terms.get(k, 0.0)) for k, v in self.terms.items()},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of the diagnosis document."""

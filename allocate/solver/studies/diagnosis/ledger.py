@@ -8,7 +8,7 @@ earns, and of μ × what stands idle. So the lines add up to the whole loss, to 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,11 +27,11 @@ class Line:
 
 
 _REST = {
-    "model": ("model", "other models, where a full capacity or another fault stands in the way"),
-    "level": ("supervision", "asks where acting alone would do, or where only more is changed too"),
-    "lane": ("lanes", "lanes faster than their requests would pay for, or of another kind"),
+    "model": ("model", "a better model is full, or hidden by another fault"),
+    "level": ("supervision", "asks where acting alone would do"),
+    "lane": ("lanes", "faster or other lanes than requests would pay for"),
     "kept": ("retention", "prefixes that should be kept longer"),
-    "tokens": ("tokens", "too many or too few tokens of the uses, verification not counted above"),
+    "tokens": ("tokens", "too many or too few tokens"),
 }
 
 
@@ -56,7 +56,8 @@ def ledger(
     repairs: Repairs,
     refused: Refused,
     reported: Mapping[str, Repair],
-    hoarded: float,
+    local: float,
+    beside: Mapping[str, float],
     training: float,
 ) -> Ledger:
     """All parts of the loss of a view.
@@ -65,20 +66,22 @@ def ledger(
         repairs: of its flows.
         refused: its declined requests.
         reported: by decision, the flows that some rule reports.
-        hoarded: USD per hour of idle replicas that rules lay to prefixes kept too long.
+        local: USD per hour that was crowded out or stood idle, and that rules explain.
+        beside: likewise by decision, where no rule has a name for the fault.
         training: USD per hour that rules report of training.
     """
     view = repairs.view
     n = len(view.flows.member)
-    decided = np.zeros((n, len(DECISIONS)), bool)
+    decided, alone = np.zeros((n, len(DECISIONS)), bool), np.zeros(n)
     for d, repair in reported.items():
         decided[repair.flow, DECISIONS.index(d)] = True
+        alone[repair.flow] = np.maximum(alone[repair.flow], repair.gain)
     named = np.zeros(n)
     rest = {name: 0.0 for name in _REST}
     for combination in np.unique(decided[repairs.wrong], axis=0):
         at = repairs.wrong[np.all(decided[repairs.wrong] == combination, axis=1)]
         free = {DECISIONS[j] for j in np.flatnonzero(combination)}
-        reached = repairs.together(at, free) if free else np.zeros(len(at))
+        reached = np.maximum(repairs.together(at, free), alone[at]) if len(free) > 1 else alone[at]
         named[at] = reached
         for step in ("model", "level", "lane", "kept"):
             if step in free:
@@ -89,19 +92,40 @@ def ledger(
             reached = further
         left = np.maximum(repairs.regret[at] - reached, 0.0)
         rest["tokens"] += float(left @ view.flows.requests[at])
+    more = {_REST[d][0]: usd for d, usd in beside.items() if d in _REST}
     lines = [
-        Line("findings", float(named @ view.flows.requests), "requests, repaired together", True),
-        Line("findings", refused.chosen_usd, "requests declined though there is room", True),
-        Line("findings", hoarded, "replicas that only memory needs", True),
-        Line("findings", training, "training", True),
+        Line("repairs", float(named @ view.flows.requests), "findings repaired together", True),
+        Line("declined", refused.chosen_usd, "findings: declined though there is room", True),
+        Line("crowding", local, "findings: others kept out, capacity left idle", True),
+        Line("training", training, "findings in training", True),
         *(Line(_REST[k][0], usd, _REST[k][1]) for k, usd in rest.items()),
         Line("turned away", refused.crowded_out_usd, "requests that pay, for want of capacity"),
-        *_standing(repairs, hoarded),
+        *_standing(repairs),
     ]
-    return Ledger(tuple(line for line in lines if line.usd_per_hour > 0 or line.named))
+    explained = local + sum(beside.values())
+    lines = _less(lines, explained, ("turned away", "idle replicas", "idle capacity", "model"))
+    lines = [
+        replace(
+            line, usd_per_hour=line.usd_per_hour + (0 if line.named else more.get(line.what, 0))
+        )
+        for line in lines
+    ]
+    return Ledger(tuple(line for line in lines if line.usd_per_hour > 0))
 
 
-def _standing(repairs: Repairs, hoarded: float) -> list[Line]:
+def _less(lines: list[Line], explained: float, what: tuple[str, ...]) -> list[Line]:
+    """The lines without what has been explained, taken from some of them in proportion."""
+    whole = sum(line.usd_per_hour for line in lines if line.what in what and not line.named)
+    rest = max(1.0 - explained / whole, 0.0) if whole > 0 else 1.0
+    return [
+        replace(line, usd_per_hour=line.usd_per_hour * rest)
+        if line.what in what and not line.named
+        else line
+        for line in lines
+    ]
+
+
+def _standing(repairs: Repairs) -> list[Line]:
     """Capacity that is worth something and not used; supply that costs more than it earns."""
     view = repairs.view
     program, allocation = view.ground.program, view.allocation
@@ -114,8 +138,8 @@ def _standing(repairs: Repairs, hoarded: float) -> list[Line]:
     replicas = float(view.duals[supplied] @ slack[supplied])
     unit = program.unit_profit(view.duals)
     excess = program.activity_profit(view.duals) - unit * allocation.levels
-    unearned = replicas + float(excess.sum()) - hoarded
+    unearned = replicas + float(excess.sum())
     return [
-        Line("idle capacity", idle, "capacity, budget or limits worth something and left over"),
+        Line("idle capacity", idle, "capacity worth something and left over"),
         Line("idle replicas", unearned, "supply that earns less than it costs"),
     ]

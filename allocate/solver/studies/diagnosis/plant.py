@@ -16,7 +16,8 @@ from allocate.models.program import Program
 from allocate.models.stream import Flows
 from allocate.solver.studies.baselines.settle import Candidates, settle
 from allocate.solver.studies.baselines.trainer import Investment, investment
-from allocate.solver.studies.diagnosis.memory import is_memory
+from allocate.solver.studies.diagnosis.local import is_memory
+from allocate.solver.studies.diagnosis.repairs import Repairs
 from allocate.solver.studies.diagnosis.rules import rule
 from allocate.solver.studies.diagnosis.stage import Stage
 from allocate.solver.studies.diagnosis.view import Pairs, View
@@ -144,9 +145,9 @@ def _chosen(
 
 
 def _by_model(view: View, believed: Callable[[Pairs], np.ndarray]) -> Flows:
-    """The router's choice by what it believes; the level stays, tokens and way follow."""
+    """The router's choice by what it believes; level and way stay, as near as they can."""
     ground, arm = view.ground, view.flows.arm
-    same = (ground.level_of[None, :] == ground.level_of[arm][:, None]) & (ground.model_of >= 0)
+    same = Repairs(view).opened(np.arange(len(arm)), {"model"}) & (ground.model_of >= 0)
     same &= ground.model_of[None, :] != ground.model_of[arm][:, None]
     pairs, flow = _options(view, ground.model_of, same)
     return _chosen(view, pairs, flow, believed)

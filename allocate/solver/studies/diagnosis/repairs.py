@@ -7,7 +7,7 @@ the repair brings; the second keeps a layer from being blamed for what another o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,7 +29,8 @@ _AMOUNTS = 256  # different amounts of verification that are told apart
 class Repair:
     """One decision changed alone: [n] flows, as they are and as they would be.
 
-    ``gain`` [n] is USD per request. Where ``then.arm`` is -1 the request is declined.
+    ``gain`` [n] is USD per request; ``dearer`` [n] says that costs are higher then. Where
+    ``then.arm`` is -1 the request is declined.
     """
 
     decision: str
@@ -38,6 +39,7 @@ class Repair:
     now: Pairs
     then: Pairs
     gain: np.ndarray
+    dearer: np.ndarray
 
     def at(self, which: np.ndarray) -> Repair:
         """Some of the flows."""
@@ -48,14 +50,16 @@ class Repair:
             self.now.at(which),
             self.then.at(which),
             self.gain[which],
+            self.dearer[which],
         )
 
 
 @dataclass(frozen=True)
 class Repairs:
-    """All repairs of a view's flows."""
+    """All repairs of a view's flows; ``within``: by decision, [flows, A] where they may go."""
 
     view: View
+    within: Mapping[str, np.ndarray] | None = None
 
     @cached_property
     def regret(self) -> np.ndarray:
@@ -80,17 +84,20 @@ class Repairs:
         """What changing one decision brings, all others as they are; flows that gain by it."""
         view, flow = self.view, self.wrong
         allowed = self.opened(flow, {decision})
+        if self.within is not None:
+            allowed &= self.within[decision][flow]
         then, there = view.changed(flow, allowed, decision == "verify")
         now = view.now.at(flow)
         profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
         if decision in ("model", "level"):
             now, then, profit = self._like_for_like(flow, allowed, now, then, profit)
-        if decision == "model":
+        if decision == "model" and self.within is None:
             then, profit = self._or_declined(now, then, profit)
         gain = np.minimum(profit - now.profit, self.regret[flow])
         some = np.flatnonzero(gain > ROUNDING * view.stake[flow])
         requests = view.flows.requests[flow]
-        return Repair(decision, flow, requests, now, then, gain).at(some)
+        dearer = then.parts[:, 1:].sum(axis=1) > now.parts[:, 1:].sum(axis=1)
+        return Repair(decision, flow, requests, now, then, gain, dearer).at(some)
 
     def _like_for_like(
         self, flow: np.ndarray, allowed: np.ndarray, now: Pairs, then: Pairs, profit: np.ndarray
@@ -113,9 +120,9 @@ class Repairs:
         return now, _where(better, there, then), np.where(better, there.profit, profit)
 
     def _or_declined(self, now: Pairs, then: Pairs, profit: np.ndarray) -> tuple[Pairs, np.ndarray]:
-        """Not serving is the cheapest model of all."""
+        """Not serving is the cheapest model, for requests that nothing serves at a profit."""
         declining = -self.view.stream.decline_cost[now.member]
-        better = declining > profit
+        better = (declining > profit) & (self.view.best[now.member] <= declining)
         if not better.any():
             return then, profit
         parts = np.where(better[:, None], 0.0, then.parts)
@@ -230,22 +237,10 @@ class Repairs:
         then, there = view.changed(flow, self.opened(flow, free), "verify" in free)
         profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
         if "model" in free:
-            profit = np.maximum(profit, -view.stream.decline_cost[then.member])
+            declining = -view.stream.decline_cost[then.member]
+            hopeless = view.best[then.member] <= declining
+            profit = np.where(hopeless, np.maximum(profit, declining), profit)
         return np.clip(profit - now, 0.0, self.regret[flow])
-
-
-def joined(one: Repair, other: Repair) -> Repair:
-    """Two repairs of the same decision, of different flows."""
-
-    def both(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.concatenate([a, b])
-
-    now, then = (
-        Pairs(*(both(getattr(p, f), getattr(q, f)) for f in Pairs.__annotations__))
-        for p, q in ((one.now, other.now), (one.then, other.then))
-    )
-    flow, requests = both(one.flow, other.flow), both(one.requests, other.requests)
-    return Repair(one.decision, flow, requests, now, then, both(one.gain, other.gain))
 
 
 def _where(which: np.ndarray, one: Pairs, other: Pairs) -> Pairs:

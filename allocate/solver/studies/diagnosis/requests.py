@@ -126,15 +126,6 @@ class Names:
         return out
 
 
-def usd(amount: float) -> str:
-    """An amount in a sentence."""
-    size = abs(amount)
-    text = f"{size:,.2f}" if size >= 1 else f"{size:.2g}" if size >= 1e-3 else f"{size:.2g}"
-    if "e" in text:
-        text = f"{size:.10f}".rstrip("0")
-    return f"${text}"
-
-
 def count(amount: float) -> str:
     """A number of tokens or seconds in a sentence."""
     return f"{amount:,.0f}" if amount >= 100 or amount == 0 else f"{amount:.3g}"

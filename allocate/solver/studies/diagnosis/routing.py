@@ -7,47 +7,46 @@ from collections.abc import Iterator
 import numpy as np
 
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.repairs import Repairs
-from allocate.solver.studies.diagnosis.requests import Group, Names, groups, usd
+from allocate.solver.studies.diagnosis.repairs import Repair
+from allocate.solver.studies.diagnosis.requests import Group, Names, groups
 from allocate.solver.studies.diagnosis.turned import Refused
+from allocate.solver.studies.diagnosis.view import View
 
 COSTS = ("cost", "latency", "risk", "oversight")
 
 
-def over_routing(repairs: Repairs) -> Iterator[Finding]:
+def over_routing(view: View, repair: Repair) -> Iterator[Finding]:
     """Requests that are worth more on a cheaper model, or not served at all."""
-    names = Names(repairs.view)
-    for group in _by_model(repairs, names, over=True):
+    names = Names(view)
+    for group in _by_model(repair, names, over=True):
         left, right = group.balance(COSTS)
         now, then = names.model(group.arm), names.model(group.to)
         where = {**names.place(group.members), **names.way(group.arm)}
         name = where["class"]
         if group.to < 0:
-            message = f"{now} costs {usd(left)} a request and brings {usd(right)}"
-            fix = f"decline `{name}`, or give it less: nothing serves it at a profit as it is"
+            message = f"{now} costs <left> a request and brings <right>"
+            fix = f"decline `{name}`: at the shared prices nothing serves it at a profit"
         else:
-            message = (
-                f"{now} costs {usd(left)} a request more than {then} and brings {_more(right)}"
-            )
+            message = f"{now} costs <left> a request more than {then} and brings <more>"
             fix = f"route `{name}` to {then} instead of {now}"
         yield _finding("AL101", group, where, (left, right), _SAVED, message, fix)
 
 
-def under_routing(repairs: Repairs, refused: Refused) -> Iterator[Finding]:
-    """Requests that are worth more on a dearer model, or turned away though there is room."""
-    names = Names(repairs.view)
-    for group in _by_model(repairs, names, over=False):
+def under_routing(view: View, repair: Repair) -> Iterator[Finding]:
+    """Requests that are worth more on a dearer model."""
+    names = Names(view)
+    for group in _by_model(repair, names, over=False):
         left, right = group.balance(("value", "latency", "risk", "oversight"))
         now, then = names.model(group.arm), names.model(group.to)
         where = {**names.place(group.members), **names.way(group.arm)}
-        message = f"{then} brings {usd(left)} a request more than {now} and costs {_more(right)}"
+        message = f"{then} brings <left> a request more than {now} and costs <more>"
         fix = f"route `{where['class']}` to {then} instead of {now}"
         yield _finding("AL102", group, where, (left, right), _BROUGHT, message, fix)
-    yield from _declined(names, refused)
 
 
-def _declined(names: Names, refused: Refused) -> Iterator[Finding]:
+def declined(refused: Refused) -> Iterator[Finding]:
     """Requests that nobody serves although a way that pays has room."""
+    names = Names(refused.view)
     together: dict[tuple, list[tuple[int, float, int, np.ndarray]]] = {}
     for entry in refused.by_choice():
         k, _, arm, _ = entry
@@ -67,7 +66,7 @@ def _declined(names: Names, refused: Refused) -> Iterator[Finding]:
             per="request",
             amount_per_h=requests,
             sides=_BROUGHT,
-            message=f"declined, though {model} has room, brings {usd(value)} and costs {usd(cost)}",
+            said=f"declined, though {model} has room, brings <left> and costs <right>",
             fix=f"serve `{where['class']}` on {model}, {level}",
             terms={"value": value, "cost": -cost},
         )
@@ -77,15 +76,9 @@ _SAVED = ("cost, waiting and risk saved by the cheaper model", "value lost by it
 _BROUGHT = ("value, and risk and waiting saved, by the better model", "what it costs more")
 
 
-def _more(amount: float) -> str:
-    return f"{usd(amount)} more" if amount > 0 else f"{usd(amount)} less" if amount else "no more"
-
-
-def _by_model(repairs: Repairs, names: Names, over: bool) -> Iterator[Group]:
+def _by_model(every: Repair, names: Names, over: bool) -> Iterator[Group]:
     """Over: what the request costs falls with the repair. Model and level tell groups apart."""
-    every = repairs.of("model")
-    cheaper = every.then.parts[:, 1:].sum(axis=1) < every.now.parts[:, 1:].sum(axis=1)
-    repair = every.at(np.flatnonzero(cheaper == over))
+    repair = every.at(np.flatnonzero(every.dearer != over))
 
     def key(i: int) -> tuple:
         arm, to = int(repair.now.arm[i]), int(repair.then.arm[i])
@@ -112,7 +105,7 @@ def _finding(
         per="request",
         amount_per_h=group.requests,
         sides=words,
-        message=message,
+        said=message,
         fix=fix,
         terms=group.terms,
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from allocate.models import serving
+from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
 from allocate.solver.methods.start import settled as break_even
@@ -17,11 +17,12 @@ from allocate.solver.solve import solve
 from allocate.solver.studies.baselines.flat import Caps
 from allocate.solver.studies.baselines.ground import Ground
 from allocate.solver.studies.baselines.trainer import Investment, investment
+from allocate.solver.studies.diagnosis.local import shares_of
+from allocate.solver.studies.diagnosis.repairs import DECISIONS
 from allocate.solver.studies.joint import joint
 from allocate.solver.studies.scene import Outcome, Scene
 
 Progress = Callable[[dict], None]
-_PART = 1e-7  # of a member's requests: less than this goes nowhere
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,10 @@ class Stage:
         return investment(self.solution.program, self.solution.allocation.levels, assets)
 
     @cached_property
-    def kept(self) -> np.ndarray:
-        """[K] longest time that each member's prefixes are kept in the joint answer, s; or NaN."""
+    def usual(self) -> dict[str, dict[tuple[int, str], float]]:
+        """By decision, the joint answer's shares of (member, what is decided)."""
         stream, flows = self.solution.program.streams[0], self.solution.allocation.flows[0]
-        kept = np.array([a.labels.get("retention_s") or 0.0 for a in stream.arms])
-        own = np.array([a.labels.get("way") == "own" for a in stream.arms])
-        out = np.full(len(stream.rate), np.nan)
-        used = flows.requests > _PART * stream.rate[flows.member]
-        used &= own[flows.arm]
-        np.fmax.at(out, flows.member[used], kept[flows.arm[used]])
-        return out
+        return {d: shares_of(stream, flows, d) for d in DECISIONS}
 
     @cached_property
     def optimum(self) -> Outcome:
@@ -142,7 +137,7 @@ def _in_parts(loaded: Loaded) -> Loaded:
 def _grid(solution: Solution, more: Mapping[str, Iterable[float]]) -> dict[str, list[float]]:
     """The joint answer's menu of speeds with others, where the config lets them be any."""
     config = solution.loaded.config
-    listed = serving.speeds(config, None)
+    listed = menus.speeds(config, None)
     out: dict[str, list[float]] = {}
     for family, refined in solution.built.state.grid.items() or listed.items():
         d = config.deployments[family.removesuffix("+draft")]

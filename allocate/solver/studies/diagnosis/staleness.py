@@ -16,7 +16,7 @@ from allocate.models.program import Program
 from allocate.models.stream import Flows
 from allocate.solver.studies.baselines.trainer import Investment
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.requests import count, usd
+from allocate.solver.studies.diagnosis.requests import count
 
 _MTOK = 1e6
 _LEAST = 1e-9
@@ -83,9 +83,9 @@ class Capital:
             per="Mtok",
             amount_per_h=total / _MTOK,
             sides=_AGE,
-            message=(
-                f"rollouts {count(age)} versions old cost {usd(_MTOK * now)} for a million tokens' "
-                f"worth; {count(fresh)} versions old they cost {usd(_MTOK * then)}"
+            said=(
+                f"rollouts {count(age)} versions old cost <left> for a million tokens' "
+                f"worth; {count(fresh)} versions old they cost <right>"
             ),
             fix=f"make `{asset}`'s rollouts with a policy at most {count(fresh)} versions old",
             terms={"cost": _MTOK * (now - then)},
@@ -119,9 +119,9 @@ class Capital:
                     per="hour",
                     amount_per_h=1.0,
                     sides=_UPKEEP,
-                    message=(
-                        f"replacing what depreciates of the last gain costs {usd(cost)} an hour, "
-                        f"and that gain is worth {usd(gain)}"
+                    said=(
+                        "replacing what depreciates of the last gain costs <left> an hour, "
+                        "and that gain is worth <right>"
                     ),
                     fix=f"cut the tokens of `{asset}` to {100 * share:.3g} % of what they are",
                     terms={"value": float(-gain), "cost": float(cost)},

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from allocate.errors import AllocateError
 from allocate.models.loader import Loaded
 from allocate.solver.result import FORMAT_VERSION
 from allocate.solver.solution import _clean
@@ -18,9 +19,9 @@ from allocate.solver.studies.diagnosis.congestion import crowded, serving_conges
 from allocate.solver.studies.diagnosis.delegation import over_delegation, too_free
 from allocate.solver.studies.diagnosis.finding import Finding
 from allocate.solver.studies.diagnosis.ledger import Ledger, ledger
-from allocate.solver.studies.diagnosis.memory import Crowded
-from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
-from allocate.solver.studies.diagnosis.routing import over_routing, under_routing
+from allocate.solver.studies.diagnosis.local import Local
+from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs
+from allocate.solver.studies.diagnosis.routing import declined, over_routing, under_routing
 from allocate.solver.studies.diagnosis.rules import RULES, chosen
 from allocate.solver.studies.diagnosis.stage import Progress, Stage, stage
 from allocate.solver.studies.diagnosis.staleness import Capital
@@ -31,6 +32,10 @@ from allocate.solver.studies.diagnosis.view import View
 from allocate.solver.studies.scene import Outcome
 
 LEAST = 1e-4  # of the joint welfare: smaller findings are not worth a line
+
+
+class DiagnosisError(AllocateError):
+    """There is nothing to diagnose."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Diagnosis:
                 "welfare": self.outcome.welfare,
                 "joint": {"welfare": self.joint, "error": self.error},
                 "gap": self.gap,
-                "findings": [f.to_dict() for f in self.findings],
+                "findings": [{**f.to_dict(), "at": self._at(f)} for f in self.findings],
                 "accepted": [{**f.to_dict(), "reason": why} for f, why in self.accepted],
                 "totals": {
                     "findings": len(self.findings),
@@ -92,6 +97,19 @@ class Diagnosis:
                 "warnings": list(self.warnings),
             }
         )
+
+    def _at(self, finding: Finding) -> dict[str, Any] | None:
+        """File, line and column of the class, asset or model that a finding is about."""
+        if self.loaded.path is None:
+            return None
+        places = {"class": ("classes",), "asset": ("training", "assets"), "model": ("models",)}
+        at: dict[str, Any] = {"file": str(self.loaded.path)}
+        for place, section in places.items():
+            name = finding.where.get(place)
+            spot = self.loaded.positions.get((*section, name)) if name else None
+            if spot is not None:
+                return {**at, "line": spot.key.line, "col": spot.key.column}
+        return at
 
     def _by_code(self) -> dict[str, float]:
         out = {code: 0.0 for code in RULES}
@@ -129,7 +147,7 @@ def diagnose(
         SuppressionError: ``diagnose.accept`` of the config speaks of no rule.
         DataError: the table, with every problem.
         SolveError: the config itself has no answer.
-        LookupError: what is diagnosed breaks a limit that has to be kept.
+        DiagnosisError: what is diagnosed breaks a limit that has to be kept.
     """
     codes = chosen(select, ignore)
     sort_out((), loaded.config.diagnose.accept)  # a wrong code is told before any work
@@ -142,7 +160,10 @@ def diagnose(
         for lane, busy in read.speeds(loaded.config).items():
             speeds[lane] = [*speeds.get(lane, ()), *busy]
     on = stage(loaded, speeds, method, tolerance, seed, progress)
-    outcome = Bench(on.scene, observed, progress).outcome(name)
+    try:
+        outcome = Bench(on.scene, observed, progress).outcome(name)
+    except LookupError as error:
+        raise DiagnosisError(f"{name} cannot be diagnosed: {error}") from error
     return examine(on, outcome, codes, least)
 
 
@@ -153,25 +174,26 @@ def examine(
     codes = frozenset(codes)
     ground, requests = on.requests(outcome)
     view = View(ground, on.duals(ground.program), requests)
-    repairs, refused, crowd = Repairs(view), Refused(view), Crowded(view, on.kept)
-    misused = kept_too_long(repairs)
-    hoarded = crowd.repair(misused)
+    repairs, refused = Repairs(view), Refused(view)
+    at_shared = _reported(view, {d: repairs.of(d) for d in DECISIONS})
+    local = Local(repairs, refused, on.usual)
+    moved = local.repairs_of(at_shared)
+    at_local = _reported(local.view_here, moved)
     whole = on.whole(outcome.invested.capability)
     capital = Capital(whole, on.duals(whole), outcome.invested)
-    found: list[Finding] = [
-        *over_routing(repairs),
-        *under_routing(repairs, refused),
-        *over_delegation(repairs),
-        *under_verification(repairs),
-        *serving_congestion(repairs),
-        *cache_misuse(view, hoarded),
+    found = [
+        *(f for d, r in at_shared.items() for rule in _RULES[d] for f in rule(view, r)),
+        *(f for d, r in at_local.items() for rule in _RULES[d] for f in rule(local.view_here, r)),
+        *declined(refused),
     ]
     trained = list(capital.findings())
+    found = _merged(found)
     books = ledger(
         repairs,
         refused,
-        _reported(repairs),
-        hoarded=float(hoarded.gain @ hoarded.requests - misused.gain @ misused.requests),
+        at_shared,
+        local=sum(map(_size, at_local.values())),
+        beside={d: _size(r) - _size(at_local[d]) for d, r in moved.items()},
         training=sum(f.usd_per_hour for f in trained),
     )
     floor = max(on.error + outcome.violation, least * abs(on.welfare))
@@ -193,15 +215,38 @@ def examine(
     )
 
 
-def _reported(repairs: Repairs) -> Mapping[str, Repair]:
+_RULES = {
+    "model": (over_routing, under_routing),
+    "level": (over_delegation,),
+    "verify": (under_verification,),
+    "lane": (serving_congestion,),
+    "kept": (cache_misuse,),
+}
+_FILTERS = {
+    "level": too_free,
+    "verify": unverified,
+    "lane": crowded,
+    "kept": kept_too_long,
+}
+
+
+def _reported(view: View, repairs: Mapping[str, Repair]) -> dict[str, Repair]:
     """By decision, the flows that a rule speaks of."""
-    return {
-        "model": repairs.of("model"),
-        "level": too_free(repairs),
-        "verify": unverified(repairs),
-        "lane": crowded(repairs),
-        "kept": kept_too_long(repairs),
-    }
+    return {d: _FILTERS[d](view, r) if d in _FILTERS else r for d, r in repairs.items()}
+
+
+def _size(repair: Repair) -> float:
+    """USD per hour that a repair brings."""
+    return float(repair.gain @ repair.requests)
+
+
+def _merged(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of the same fault in the same place as one."""
+    out: dict[tuple, Finding] = {}
+    for f in findings:
+        key = f.code, tuple(f.where.items()), f.fix
+        out[key] = out[key].with_more(f) if key in out else f
+    return list(out.values())
 
 
 def _warnings(on: Stage, outcome: Outcome) -> list[str]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from allocate.solver.studies.diagnosis.repairs import ROUNDING
-from allocate.solver.studies.diagnosis.view import PARTS, View
+from allocate.solver.studies.diagnosis.view import PARTS, Pairs, View
 from allocate.solver.studies.diagnosis.walls import Walls
 
 _PART = 1e-7  # of a member's requests
@@ -69,6 +69,17 @@ class Refused:
         """(member, requests per hour, arm that has room, parts of a request there)."""
         for k, arm, parts in zip(*self._ways, strict=True):
             yield int(k), float(self.requests[k]), int(arm), parts
+
+    def crowded(self) -> tuple[np.ndarray, Pairs, np.ndarray]:
+        """(members, their best ways, USD per request) of what was turned away for want of room."""
+        view = self.view
+        left = self.loss.copy()
+        for k, _, _, parts in self.by_choice():
+            left[k] -= float(parts[0] - parts[1:].sum() + self.penalty[k])
+        member = np.flatnonzero(left > ROUNDING * view.stream.stake)
+        arm = view.stream.profits(view.duals, member).argmax(axis=1) if len(member) else member
+        pairs = view.priced(member, arm, view.tokens_of(member, arm))
+        return member, pairs, left[member]
 
     @property
     def chosen_usd(self) -> float:

@@ -7,24 +7,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.repairs import Repair, Repairs
-from allocate.solver.studies.diagnosis.requests import Names, count, groups, usd
+from allocate.solver.studies.diagnosis.repairs import Repair
+from allocate.solver.studies.diagnosis.requests import Names, count, groups
 from allocate.solver.studies.diagnosis.routing import per_request
+from allocate.solver.studies.diagnosis.view import View
 
 _WORDS = ("risk averted and success gained by verifying", "tokens and waiting that it costs")
 
 
-def unverified(repairs: Repairs) -> Repair:
+def unverified(view: View, repair: Repair) -> Repair:
     """Flows whose repair verifies more."""
-    repair = repairs.of("verify")
     every = np.arange(len(repair.flow))
-    use = repairs.view.verifying[repair.now.arm]
+    use = view.verifying[repair.now.arm]
     return repair.at(np.flatnonzero(repair.then.tokens[every, use] > repair.now.tokens[every, use]))
 
 
-def under_verification(repairs: Repairs) -> Iterator[Finding]:
+def under_verification(view: View, repair: Repair) -> Iterator[Finding]:
     """Requests that are worth more with more tokens that verify."""
-    view, repair = repairs.view, unverified(repairs)
+    repair = unverified(view, repair)
     names, uses = Names(view), list(view.ground.built.config.token_uses)
 
     def key(i: int) -> tuple:
@@ -35,10 +35,9 @@ def under_verification(repairs: Repairs) -> Iterator[Finding]:
         where = {**names.place(group.members), **names.way(group.arm)}
         j = int(view.verifying[group.arm])
         before, after = (float(t[j]) for t in group.tokens)
-        left, right = group.balance(("value", "risk"))
         message = (
             f"verifying with {count(after)} tokens instead of {count(before)} averts and gains "
-            f"{usd(left)} a request and costs {usd(right)}"
+            f"<left> a request and costs <right>"
         )
         fix = (
             f"let `{uses[j]}` of `{where['class']}` on {names.model(group.arm)} have "

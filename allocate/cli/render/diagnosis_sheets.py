@@ -1,0 +1,52 @@
+"""A diagnosis's tables as sheets of text, for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allocate.cli.render.sheets import Column, Sheet
+from allocate.cli.render.text import clean, number
+
+FIRST = 8  # findings of the first screen
+Row = dict[str, Any]
+
+
+def findings_sheet(document: Row, whole: bool = False) -> Sheet:
+    """Draw the findings, the largest first, each with its sentence and its repair under it."""
+    lines = document["findings"]
+    shown = lines if whole else lines[:FIRST]
+    columns = [
+        Column("code", "", lambda r: r["code"], right=False),
+        Column("name", "", lambda r: r["name"], right=False),
+        Column("where", "", _where, right=False),
+        Column("left", "", lambda r: number(r["left"], 3)),
+        Column("right", "", lambda r: number(r["right"], 3)),
+        Column("unit", "", lambda r: r["unit"], right=False, optional=True),
+        Column("USD/h", "", lambda r: number(r["usd_per_hour"])),
+    ]
+    notes = {i: f"{clean(r['message'])}; fix: {clean(r['fix'])}" for i, r in enumerate(shown)}
+    rows = [[c.cell(line) for c in columns] for line in shown]
+    about = "left > right is what is wrong, at shared prices; USD/h is what the fix alone brings"
+    hidden = len(lines) - len(shown)
+    return Sheet("Findings", columns, rows, hidden, notes, about=about)
+
+
+def _where(line: Row) -> str:
+    place = line["where"]
+    parts = [place[k] for k in ("class", "asset", "period", "model", "autonomy") if k in place]
+    if "class" not in place and "lane" in place:
+        parts = [place["lane"], *(p for p in parts if p != place.get("model"))]
+    return clean(", ".join(parts))
+
+
+def ledger_sheet(document: Row) -> Sheet:
+    """Draw where all of the loss is, the findings first."""
+    floor = 1e-6 * max((line["usd_per_hour"] for line in document["ledger"]), default=0.0)
+    lines = [line for line in document["ledger"] if line["usd_per_hour"] > floor]
+    columns = [
+        Column("part", "", lambda r: r["what"], right=False),
+        Column("USD/h", "", lambda r: number(r["usd_per_hour"])),
+        Column("what it is", "", lambda r: clean(r["means"]), right=False),
+    ]
+    rows = [[c.cell(line) for c in columns] for line in lines]
+    return Sheet("Where the loss is", columns, rows)

@@ -1,0 +1,44 @@
+"""Names for bars: made safe, unlike each other, and with the period where there are several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from allocate.cli.render.text import clean
+from allocate.cli.report.parts import Row
+
+MOST_BARS = 24  # of a chart; its table has all
+
+
+def distinct(names: Sequence[str], otherwise: Sequence[str]) -> list[str]:
+    """Give names that stand for several things what tells them apart, on a second line."""
+    times = Counter(names)
+    return [
+        f"{name}\n{other}" if times[name] > 1 else name
+        for name, other in zip(names, otherwise, strict=True)
+    ]
+
+
+def label(line: Row, *keys: str) -> str:
+    """Join a line's names; those that are not given are left out."""
+    return ", ".join(clean(line[key]) for key in keys if line.get(key))
+
+
+def largest(names: Sequence[str], size: Callable[[str], float]) -> tuple[list[str], str]:
+    """Keep as many names as a chart has room for, in order, and say how many it leaves out."""
+    kept = list(dict.fromkeys(names))
+    if len(kept) <= MOST_BARS:
+        return kept, ""
+    chosen = set(sorted(kept, key=lambda name: -size(name))[:MOST_BARS])
+    left = len(kept) - MOST_BARS
+    return (
+        [name for name in kept if name in chosen],
+        f" The {MOST_BARS} largest are drawn; {left} more are in the data.",
+    )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number that a chart can draw."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
