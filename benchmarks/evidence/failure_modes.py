@@ -55,6 +55,8 @@ def tried(seed: int, number: int) -> list[dict[str, Any]]:
         on = stage(load_dict(draw(np.random.default_rng((seed, number)))))
     except AllocateError as error:
         return [{"instance": number, "mode": None, "failed": str(error)}]
+    if on.welfare <= 0:
+        return [{"instance": number, "mode": None, "failed": "nothing is worth doing"}]
     for mode in (*MODES, OPTIMUM):
         try:
             outcome = on.optimum if mode == OPTIMUM else plant(mode, on)

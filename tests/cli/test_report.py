@@ -196,6 +196,7 @@ def test_infeasible_result_names_the_conflict(report):
     assert "budgets.money_usd = 1 needs at least 7200" in shown
     assert "exceeds the limits by 0.99 in all" in shown
     assert not list(tree.iter(HTML + "figure"))
+    assert "Certificate" not in shown
     assert next(tree.iter(HTML + "h1")).get("class") == "bad"
 
 

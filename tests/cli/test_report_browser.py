@@ -181,6 +181,8 @@ def test_page_prints_light_and_in_full(show):
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.locator(".chart.wide svg:visible").count() == page.locator("figure").count()
     assert not page.locator("nav").is_visible()
+    page.set_viewport_size({"width": 700, "height": 900})  # A4 is about as wide
+    assert page.locator(".chart.wide svg").first.bounding_box()["width"] == 700
     assert page.pdf().startswith(b"%PDF")
 
 

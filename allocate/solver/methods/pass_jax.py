@@ -29,7 +29,7 @@ from allocate.models.stream import Stream
 from allocate.solver.methods.crowd import Look, at_stake
 
 jax.config.update("jax_enable_x64", True)
-if jax.config.read("jax_num_cpu_devices") == -1:  # nobody has said: one device a core, not one in all
+if getattr(jax.config, "jax_num_cpu_devices", 0) == -1:  # nobody has said: one device a core
     with contextlib.suppress(RuntimeError):  # JAX is already in use: it stays as it is
         jax.config.update("jax_num_cpu_devices", available_cores())
 

@@ -89,6 +89,8 @@ def proof_section(result: Row) -> Section:
 
 def _certificate(result: Row) -> Table | None:
     held = result["certificate"]
+    if not is_number(held["primal"]):  # there is no answer to judge
+        return None
     lines = [
         {"name": key.replace("_", " "), "value": held[key], "unit": unit, "means": means}
         for key, unit, means in _CERTIFICATE

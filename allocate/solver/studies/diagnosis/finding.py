@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,10 +13,9 @@ from allocate.solver.studies.diagnosis.rules import RULES
 def usd(amount: float) -> str:
     """An amount in a sentence."""
     size = abs(amount)
-    text = f"{size:,.2f}" if size >= 1 else f"{size:.2g}"
-    if "e" in text:
-        text = f"{size:.10f}".rstrip("0")
-    return f"${text}"
+    if size >= 1 or size == 0:
+        return f"${size:,.2f}"
+    return f"${size:.{1 - math.floor(math.log10(size))}f}"
 
 
 PLACES = ("class", "period", "model", "autonomy", "lane", "asset")

@@ -4,8 +4,8 @@ At the shared prices of the joint answer a class is often indifferent between tw
 how many of its requests go each way keeps a capacity just used up. A baseline that sends too
 many then loses nothing at those prices; the loss is with others, who find the capacity full,
 or with what stands idle. So these requests are judged once more: what others would have paid
-for a full capacity is added to its price, what stands idle costs half, and a lane's memory and
-busy time share its price where the memory is full first. Only what exceeds the joint answer's
+for a full capacity is added to its price, what stands idle costs half, and a lane's memory pays
+for its replicas where it is full first. Only what exceeds the joint answer's
 own share of a class is blamed, and in all no more than what was crowded out or stood idle.
 """
 
@@ -95,7 +95,7 @@ class Local:
     def _by_memory(
         self, duals: np.ndarray, i: int, rows: np.ndarray, made: np.ndarray, cost: float
     ) -> None:
-        """Let memory pay half where it is full and busy time is not."""
+        """Let memory pay for the replicas where it is full and busy time is not."""
         program, level = self.view.ground.program, float(self.view.allocation.levels[i])
         memory = [int(r) for r in rows if is_memory(program.rows[r].name)]
         if level <= 0 or not memory:
@@ -103,8 +103,8 @@ class Local:
         left = self._slack[rows] / (made * level)
         at = int(np.flatnonzero(rows == memory[0])[0])
         if left[0] > _IDLE and left[at] <= _IDLE:
-            duals[rows] *= 0.5
-            duals[memory[0]] += 0.5 * cost / made[at]
+            duals[rows] = 0.0
+            duals[memory[0]] = cost / made[at]
 
     def _dearer(self) -> np.ndarray:
         """[rows] what those who found a capacity full would have paid beyond its price, USD."""
