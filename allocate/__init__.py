@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from allocate.models.loader import Loaded
     from allocate.solver.solution import Solution
     from allocate.solver.studies.comparison import Comparison
+    from allocate.solver.studies.diagnosis.study import Diagnosis
 
 __version__ = "0.1.0"
-__all__ = ["Solution", "__version__", "compare", "load", "solve", "validate"]
+__all__ = ["Solution", "__version__", "compare", "diagnose", "load", "solve", "validate"]
 
 _LAZY = {"Solution": "allocate.solver.solution"}
 
@@ -148,4 +149,47 @@ def compare(
         tolerance=tolerance,
         seed=seed,
         attribution=attribution,
+    )
+
+
+def diagnose(
+    config: str | Path | Mapping[str, Any] | Loaded,
+    overrides: Iterable[str] = (),
+    scenarios: Iterable[str] = (),
+    *,
+    observed: str | Path | None = None,
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    method: str = "auto",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+) -> Diagnosis:
+    """Find the seven failure modes of what is done today, or of what each layer would do alone.
+
+    Args:
+        config: a path, a mapping, or what :func:`load` returned.
+        overrides: ``dotted.path=value`` as ``--set`` takes them; not with a loaded config.
+        scenarios: names under ``scenarios`` to apply; not with a loaded config.
+        observed: a table, or a result of ``solve``, of what is done today.
+        select: codes of rules, or how they begin; default all.
+        ignore: codes that are not wanted.
+        method: ``auto``, or a method by name.
+        tolerance: largest relative gap between the joint answer and its bound.
+        seed: of every random draw.
+    """
+    from allocate.models.loader import Loaded
+    from allocate.solver.studies.diagnosis.study import diagnose as examine
+
+    if not isinstance(config, Loaded):
+        config = load(config, overrides, scenarios)
+    elif tuple(overrides) or tuple(scenarios):
+        raise ValueError("a loaded config is final: pass overrides and scenarios to load()")
+    return examine(
+        config,
+        observed,
+        select,
+        ignore,
+        method=method,
+        tolerance=tolerance,
+        seed=seed,
     )

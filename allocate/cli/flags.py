@@ -175,7 +175,13 @@ WarmFrom = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, option("--seed", metavar="NUMBER", help="Seed of the samples of classes that a large config is begun with.", panel=SOLVER)
+    int,
+    option(
+        "--seed",
+        metavar="NUMBER",
+        help="Seed of the samples that a large config is begun with.",
+        panel=SOLVER,
+    ),
 ]
 Quiet = Annotated[
     bool,

@@ -56,9 +56,10 @@ def rounds(loaded: Loaded, first: Round, request: Request) -> Iterator[Round]:
         if not found.certificate.holds:
             return
         gain = found.certificate.primal - answer.certificate.primal
+        nothing = abs(gain) <= 1e-3 * request.tolerance * abs(found.certificate.primal)
         small = abs(gain) <= 0.1 * request.tolerance * abs(found.certificate.primal)
         if refine:
-            quiet = quiet + 1 if small else 0
+            quiet = (_QUIET if nothing else quiet + 1) if small else 0
         latest = Round(following, found)
         yield latest
         if not state.numbers and quiet >= _QUIET:

@@ -92,7 +92,8 @@ class _Doubted(RequestCurve):
 def dual_bound(program: Program, duals: np.ndarray) -> float:
     """The dual value at any prices, USD per hour: no allocation is worth more.
 
-    It holds even where a best response is wrong, and is then large or infinite.
+    It holds even where a best response is wrong, and is then large or infinite. A curve that
+    is held at a target is let go: what matters is what it could earn.
     """
     profits = []
     for stream in program.streams:

@@ -1,16 +1,18 @@
 """Whole numbers of things, such as replicas: round, repair, and say what rounding costs.
 
 For every ``Count`` of a program the levels of its activities together become a whole number;
-so many are bought outright and the rest of the program is solved again. Numbers are tried up
-and down from the continuous answer, one at a time, as long as that helps. The *continuous*
+so many are bought outright and the rest of the program is solved again. From the continuous
+answer the best of all small moves (one more, one less, some of one for one of another) is
+made as long as one helps. The *continuous*
 dual bounds every choice of numbers, so the gap to it is the answer's gap, and an answer is
 optimal only where that is within the tolerance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,8 @@ import numpy as np
 from allocate.models.program import Activity, Allocation, Count, Program, Row
 from allocate.solver.certificate import Certificate, certify
 
-_TRIES = 60
+_TRIES = 200
+_SWAPS = (1.0, 2.0, 4.0, 8.0)  # a large machine may stand where several small ones did
 _SAME = 1e-9  # a welfare larger by this share is larger
 
 Numbers = dict[str, float]  # by the name of the count
@@ -81,20 +84,32 @@ def _better(trial: Any | None, best: Any | None) -> bool:
 def _improved(
     best: Any, numbers: Numbers, tried: Callable[[Numbers], Any | None]
 ) -> tuple[Any, Numbers]:
-    """One more or less of one thing at a time, as long as that helps."""
-    tries, improving = 0, True
-    while improving:
-        improving = False
-        for name in numbers:
-            for step in (-1.0, 1.0):
-                if numbers[name] + step < 0 or tries >= _TRIES:
-                    continue
-                tries += 1
-                moved = {**numbers, name: numbers[name] + step}
-                trial = tried(moved)
-                if _better(trial, best):
-                    best, numbers, improving = trial, moved, True
-    return best, numbers
+    """The best of all small moves at a time, as long as one helps."""
+    known = {tuple(numbers.items())}
+    while True:
+        found, there = best, None
+        for moved in _moves(numbers):
+            if tuple(moved.items()) in known or len(known) > _TRIES:
+                continue
+            known.add(tuple(moved.items()))
+            trial = tried(moved)
+            if _better(trial, found):
+                found, there = trial, moved
+        if there is None:
+            return best, numbers
+        best, numbers = found, there
+
+
+def _moves(numbers: Numbers) -> Iterator[Numbers]:
+    """One more or one less of a thing; some less of one for one more of another."""
+    for name, n in numbers.items():
+        for step in (1.0, -1.0):
+            if n + step >= 0:
+                yield {**numbers, name: n + step}
+    for less, more in permutations(numbers, 2):
+        for several in _SWAPS:
+            if numbers[less] >= several:
+                yield {**numbers, less: numbers[less] - several, more: numbers[more] + 1.0}
 
 
 def _report(

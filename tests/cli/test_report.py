@@ -3,7 +3,6 @@
 import copy
 import json
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,10 +14,10 @@ from allocate.cli.render.sheets import layer_sheets, prices_sheet
 from allocate.cli.render.verdict import bindings, verdict
 from allocate.cli.report import kinds
 from allocate.cli.report.draw import NARROW, WIDE
-from allocate.cli.report.kinds import KINDS, read_page
+from allocate.cli.report.kinds import read_page
 from allocate.cli.report.page import draw_page
 from allocate.cli.report.palette import COLOURS, SERIES
-from allocate.solver.result import FORMAT_VERSION, without_answer
+from allocate.solver.result import without_answer
 
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror=alert(2)> & "q" 'r' {{ 7*7 }}"""
 HERE = Path(__file__).parent
@@ -254,90 +253,6 @@ def test_a_thousand_lines_leave_room(result):
     assert "976 more are in the data" in shares.about
     assert shares.chart(WIDE)["height"] < 1500
     assert len(shares.table.rows) == 1000
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"format_version": "2.3"}, ["2.3", FORMAT_VERSION]),
-        ({"format_version": None}, ["format_version"]),
-        ({"prices": None}, ["is not a result", "prices"]),
-    ],
-)
-def test_other_documents_are_refused(report, result, change, said):
-    ran, page = report(result | change)
-    assert (ran.code, page) == (2, "")
-    assert all(text in ran.err for text in said)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "is not JSON"),
-        ("[]", "holds no JSON object"),
-        ("{}", "format_version"),
-        ('{"format_version": "1.0"}', "has no `layers`"),
-        ('{"format_version": "1.0", "layers": NaN}', "NaN is no number"),
-        ("[" * 200_000, "nested too deeply"),
-    ],
-)
-def test_what_is_no_result_is_refused(report, text, said):
-    ran, page = report(text)
-    assert (ran.code, page) == (2, "")
-    assert said in ran.err
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.page is None])
-def test_results_of_other_commands_are_known(report, kind):
-    ran, _ = report({"format_version": FORMAT_VERSION, kind.key: []})
-    assert ran.code == 2
-    assert f"a result of `allocate {kind.command}`" in ran.err
-
-
-def test_another_major_format_is_told_before_anything_else(report):
-    ran, _ = report({"format_version": "7.0", "nobody": "knows"})
-    assert ran.code == 2
-    assert "7.0" in ran.err
-    assert FORMAT_VERSION in ran.err
-
-
-def test_a_result_from_stdin(cli, result, monkeypatch):
-    import io
-
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(result)))
-    ran = cli("report", "-")
-    assert ran.code == 0
-    assert ran.out.startswith("<!DOCTYPE html>")
-
-
-def test_a_file_that_is_not_there(cli, tmp_path):
-    ran = cli("report", tmp_path / "none.json")
-    assert ran.code == 2
-    assert "cannot be read" in ran.err
-
-
-def test_the_result_is_not_overwritten(cli, tmp_path, result):
-    source = tmp_path / "result.html"
-    source.write_text(json.dumps(result))
-    assert cli("report", source, "--out", source).code == 2
-    assert json.loads(source.read_text()) == result
-
-
-def test_only_html_is_written(cli, tmp_path, result):
-    source = tmp_path / "result.json"
-    source.write_text(json.dumps(result))
-    ran = cli("report", source, "--out", tmp_path / "report.pdf")
-    assert ran.code == 2
-    assert ".html" in ran.err
-
-
-def test_a_missing_extra_says_what_to_install(report, result, monkeypatch):
-    hidden = lambda name: None if name == "vl_convert" else find_spec(name)  # noqa: E731
-    monkeypatch.setattr("allocate.cli.commands.report.find_spec", hidden)
-    ran, page = report(result)
-    assert (ran.code, page) == (2, "")
-    assert "vl-convert" in ran.err
-    assert "allocate[report]" in ran.err
 
 
 def luminance(colour: str) -> float:

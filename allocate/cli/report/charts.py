@@ -8,10 +8,10 @@ never parts of a spec.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from allocate.cli.report.labels import LETTER, PHONE, extent, short_names
 from allocate.cli.report.palette import light, series
 from allocate.cli.report.parts import Row, Spec
 
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 FONT = "system-ui, sans-serif"
 STEP = 26  # pixels of a bar with its gap
 TWO_LINES = 36
-LETTER = 7.6  # pixels, of a wide font at 12 pixels: a reader's font may be wider than the drawer's
-LONGEST = {False: 36, True: 17}  # cells of a label's line; on a phone less
 MOST_SERIES = 7
 REST = "all others"
 KEY = 44  # pixels of a legend's entry beside its words
 KEY_LINE = 20
 FRAME = 56  # pixels of the axis below the bars
-PHONE = 500  # pixels, below which labels get less room
 
 
 def money_axis(values: Sequence[float]) -> str:
@@ -70,7 +67,7 @@ def bars(
     """Draw one bar a record: ``size``, with ``text`` at its end; ``reference`` is a line."""
     import altair as alt
 
-    lines = _short_names(lines, width)
+    lines = short_names(lines, width)
     base = _base(lines)
     sizes = [line["size"] for line in lines]
     ends = [min([0.0, *sizes]), max([0.0, least or 0.0, *sizes])]
@@ -110,12 +107,12 @@ def stacked(
     """Stack records of one name: ``size`` long, coloured by ``part``; ``reference`` is a line."""
     import altair as alt
 
-    lines, parts = few_series(_short_names(lines, width), "part", "size")
+    lines, parts = few_series(short_names(lines, width), "part", "size")
     lines = [{**line, "order": parts.index(line["part"])} for line in lines]
     faces = _faces(parts, colours or {})
     scale = alt.Scale(domain=[0, most], nice=False) if most else alt.Scale()
-    room = width - _extent([line["name"] for line in lines])
-    columns = max(1, min(len(parts), int(room / (_extent(parts) + KEY))))
+    room = width - extent([line["name"] for line in lines])
+    columns = max(1, min(len(parts), int(room / (extent(parts) + KEY))))
     legend = alt.Legend(
         title=None,
         orient="top",
@@ -149,7 +146,7 @@ def spans(lines: Sequence[Row], width: int, *, title: str, axis: str, reference:
     """Draw a bar from ``low`` to ``high`` a record, and a line at the reference."""
     import altair as alt
 
-    lines = _short_names(lines, width)
+    lines = short_names(lines, width)
     x = alt.X("low:Q", title=title, axis=alt.Axis(format=axis, tickCount=_ticks(width)))
     bar = (
         _base(lines)
@@ -163,7 +160,7 @@ def steps(lines: Sequence[Row], width: int, *, title: str, axis: str) -> Spec:
     """Draw a waterfall: bars from ``start`` to ``end``, each coloured by itself."""
     import altair as alt
 
-    lines = _short_names(lines, width)
+    lines = short_names(lines, width)
     base = _base(lines)
     x = alt.X("start:Q", title=title, axis=alt.Axis(format=axis, tickCount=_ticks(width)))
     bar = base.mark_bar().encode(
@@ -216,7 +213,7 @@ def _names(lines: Sequence[Row], width: int) -> alt.Y:
             value="middle",
         ),
         labelLimit=400,
-        minExtent=_extent(names),
+        minExtent=extent(names),
         ticks=False,
         domain=False,
         labelPadding=6,
@@ -224,48 +221,11 @@ def _names(lines: Sequence[Row], width: int) -> alt.Y:
     return alt.Y("name:N", title=None, sort=names, axis=axis)
 
 
-def _extent(names: Sequence[str]) -> float:
-    """Estimate the room that labels need, so that a reader's wider font is not cut."""
-    from rich.cells import cell_len
-
-    cells = max((cell_len(part) for name in names for part in name.split("\n")), default=0)
-    return LETTER * cells + 12
-
-
 def _text_room(lines: Sequence[Row], width: int) -> float:
     """Return the room that the words at the bars' ends need, as a share of the bars'."""
     words = LETTER * max((len(line["text"]) for line in lines), default=0) + 12
-    plot = width - _extent([line["name"] for line in lines])
+    plot = width - extent([line["name"] for line in lines])
     return words / max(plot - words, words)
-
-
-def _short_names(lines: Sequence[Row], width: int) -> list[Row]:
-    """Fold or cut names that are too long for a label; what is cut alike is numbered."""
-    longest, short, taken = LONGEST[width <= PHONE], {}, set()
-    for name in dict.fromkeys(line["name"] for line in lines):
-        cut = _folded(name, longest)
-        times = 1
-        while cut in taken:
-            times += 1
-            cut = f"{_folded(name, longest - 4)} ({times})"
-        short[name] = cut
-        taken.add(cut)
-    return [{**line, "name": short[line["name"]]} for line in lines]
-
-
-def _folded(name: str, longest: int) -> str:
-    for unit in ("ms", "%"):  # a number keeps its unit
-        name = name.replace(f" {unit}", f"\u00a0{unit}")
-    parts = name.split("\n")
-    if len(parts) == 1:
-        parts = textwrap.wrap(name, longest, max_lines=2, placeholder="…") or [name]
-    return "\n".join(_cut(part, longest) for part in parts)
-
-
-def _cut(text: str, longest: int) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    return text if cell_len(text) <= longest else set_cell_size(text, longest - 1).rstrip() + "…"
 
 
 def _line(at: float, dash: bool = True) -> alt.Chart:

@@ -42,11 +42,11 @@ def stacked(curves: Sequence[RequestCurve]) -> RequestCurve:
     first = curves[0]
     if len(curves) == 1:
         return first
-    numbers = [f.name for f in fields(first.success) if f.name != "kinks"]
-    success = first.success
+    success: Any = first.success
+    numbers = [f.name for f in fields(success) if f.name != "kinks"]
     if type(success).__name__ in _SMOOTH:
         columns = {n: np.array([getattr(c.success, n) for c in curves]) for n in numbers}
-        success = replace(success, **columns)  # type: ignore[type-var]
+        success = replace(success, **columns)
     verify = first.risk.use if first.risk.verifiable else None
     references = tuple(
         first.effort.references[j]

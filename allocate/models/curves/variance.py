@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -50,8 +51,9 @@ class Cost(Protocol):
     ``unit`` [n] are the profits of a unit of each before this cost, ``upper`` [n] bounds.
     """
 
-    def value(self, *levels: Array) -> Array:
-        """Cost in USD per hour."""
+    @property
+    def value(self) -> Callable[..., Array]:
+        """Of the levels: cost in USD per hour."""
         ...
 
     def best(self, unit: Array, upper: Array, floor: float = 0.0) -> np.ndarray:
@@ -63,7 +65,7 @@ class Cost(Protocol):
         ...
 
     def break_even(self, price: float) -> float | None:
-        """Price of the second level at which the first earns nothing at ``price``, if it has one."""
+        """Price of the second level, if any, at which the first earns nothing at ``price``."""
         ...
 
     def tangent(self, unit: Array, upper: Array, amount: float, floor: float = 0.0) -> Tangent:
@@ -89,8 +91,9 @@ class Cost(Protocol):
         """The cost times a factor."""
         ...
 
-    def cone(self, *levels_and_cost: Any) -> list:
-        """CVXPY constraints for cost ≥ value(levels)."""
+    @property
+    def cone(self) -> Callable[..., list]:
+        """Of the levels and the cost: CVXPY constraints for cost ≥ value(levels)."""
         ...
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from allocate.models.program import Allocation, Program
 from allocate.models.reading.answered import Answered
+from allocate.models.reading.artifacts import Dashboard, priced_levels, with_yield
 from allocate.models.reading.chances import no_chances
 from allocate.models.reading.profits import profits
 from allocate.models.reading.rates import rates
@@ -65,12 +66,23 @@ class Reading:
 
     def artifacts(self) -> dict[str, Any]:
         """Tables for other programs: schedules, regret, token prices, caches, training."""
+        answer, training = self._answer, self._answer.built.config.training
+        board = Dashboard(answer)
+        bound = answer.program.dual(answer.duals) - answer.program.welfare(answer.allocation)
         return {
-            "autonomy_schedule": self._requests.schedule(),
-            "router_regret": self._requests.regret(),
+            "autonomy_schedule": priced_levels(self._requests.schedule(), board.autonomy_prices()),
+            "router_regret": {
+                **self._requests.regret(),
+                "bound_usd_per_hour": max(bound, 0.0),
+                "classes": board.regret(),
+            },
             "token_prices": self._serving.token_prices(),
             "cache": self._requests.cache(),
-            "training": self.training,
+            "hits_by_value": board.hits_by_value(),
+            "training": with_yield(
+                self.training, None if training is None else training.depreciation_per_h
+            ),
+            "vectors": board.vectors(self.autonomy),
         }
 
     def warnings(self, disagreement: float) -> list[str]:

@@ -130,5 +130,8 @@ class Serving:
             if name == "decode" and "batch" in price:
                 parts["seat"] = _MTOK * tier.tpot / HOUR * float(price["batch"])
             line[f"{name}_usd_per_mtok"] = {**parts, "total": sum(parts.values())}
-        line["kv_usd_per_gb_hour"] = float(price.get("KV", 0.0))
+        kv = float(price.get("KV", 0.0))
+        paid = kv * (replica.cost / full if full > 0 else 0.0)
+        line["kv_usd_per_gb_hour"] = kv
+        line["kv_parts_usd_per_gb_hour"] = {"cost": paid, "scarcity": kv - paid}
         return line

@@ -10,20 +10,24 @@ import sys
 
 import jax
 
-jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
-if len(sys.argv) > 2:
-    processes, rank, port = map(int, sys.argv[2:5])
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(f"127.0.0.1:{port}", processes, rank)
 
-from allocate.models.loader import load_dict
-from allocate.models.stack import build
-from allocate.solver.methods.pass_jax import JaxLooker
-from benchmarks.instances import draw
+def set_up() -> None:
+    """Devices and processes: before anything else uses JAX."""
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+    if len(sys.argv) > 2:
+        processes, rank, port = map(int, sys.argv[2:5])
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        jax.distributed.initialize(f"127.0.0.1:{port}", processes, rank)
 
 
 def main() -> None:
     """Look at one drawn stream, cold and warm."""
+    set_up()
+    from allocate.models.loader import load_dict
+    from allocate.models.stack import build
+    from allocate.solver.methods.pass_jax import JaxLooker
+    from benchmarks.instances import draw
+
     loaded = load_dict(draw(300, 3, ("api", "gpu", "uses", "tenants", "humans", "risk")))
     program = build(loaded.config, loaded.classes).program
     looker = JaxLooker(program.streams[0], len(program.rows))

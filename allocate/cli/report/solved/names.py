@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from allocate.cli.render.text import clean
-from allocate.cli.report.parts import Row
+from allocate.cli.report.parts import Field, Row, named
 
+NOT_SERVED = "not served"
 MOST_BARS = 24  # of a chart; its table has all
 
 
@@ -42,3 +43,21 @@ def largest(names: Sequence[str], size: Callable[[str], float]) -> tuple[list[st
 def is_number(value: Any) -> bool:
     """Whether a value is a number that a chart can draw."""
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def period_field(lines: Sequence[Row]) -> list[Field]:
+    """Return the column of the periods, where there are several."""
+    if any(line.get("period") for line in lines):
+        return [Field("period", "period", write=named)]
+    return []
+
+
+def flat(name: str) -> str:
+    """Write a bar's name on one line."""
+    return name.replace("\n", ", ")
+
+
+def pieces(lines: list[Row], names: list[str]) -> list[Row]:
+    """Leave what a stacked chart draws of the named bars, so that its spec holds nothing else."""
+    keys = ("name", "part", "size", "say")
+    return [{key: line[key] for key in keys} for line in lines if line["name"] in names]

@@ -113,16 +113,17 @@ def ledger(
     return Ledger(tuple(line for line in lines if line.usd_per_hour > 0))
 
 
-def _less(lines: list[Line], explained: float, what: tuple[str, ...]) -> list[Line]:
-    """The lines without what has been explained, taken from some of them in proportion."""
-    whole = sum(line.usd_per_hour for line in lines if line.what in what and not line.named)
-    rest = max(1.0 - explained / whole, 0.0) if whole > 0 else 1.0
-    return [
-        replace(line, usd_per_hour=line.usd_per_hour * rest)
-        if line.what in what and not line.named
-        else line
-        for line in lines
-    ]
+def _less(lines: list[Line], explained: float, first: tuple[str, ...]) -> list[Line]:
+    """The lines without what has been explained: in proportion, from some of them first."""
+    for tier in (first, {line.what for line in lines}):
+        at = [i for i, line in enumerate(lines) if line.what in tier and not line.named]
+        whole = sum(lines[i].usd_per_hour for i in at)
+        taken = min(explained, whole)
+        for i in at if whole > 0 else ():
+            left = lines[i].usd_per_hour * (1.0 - taken / whole)
+            lines[i] = replace(lines[i], usd_per_hour=left)
+        explained -= taken
+    return lines
 
 
 def _standing(repairs: Repairs) -> list[Line]:

@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from allocate.models.stream import Flows, Stream
-from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs
+from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs, for_value
 from allocate.solver.studies.diagnosis.turned import Refused
 from allocate.solver.studies.diagnosis.view import View
 from allocate.solver.studies.diagnosis.walls import Walls
@@ -178,12 +178,9 @@ class Local:
         return replace(moved, dearer=self._dearer_then(moved))
 
     def _dearer_then(self, repair: Repair) -> np.ndarray:
-        """[n] whether costs are higher then at the shared prices."""
-        now, then = (
-            self.view.priced(p.member, p.arm, p.tokens).parts[:, 1:].sum(axis=1)
-            for p in (repair.now, repair.then)
-        )
-        return then > now
+        """[n] whether it is for value, at the shared prices."""
+        now, then = (self.view.priced(p.member, p.arm, p.tokens) for p in (repair.now, repair.then))
+        return for_value(now, then)
 
 
 def shares(view: View, decision: str) -> dict[tuple[int, str], float]:

@@ -29,7 +29,8 @@ _AMOUNTS = 256  # different amounts of verification that are told apart
 class Repair:
     """One decision changed alone: [n] flows, as they are and as they would be.
 
-    ``gain`` [n] is USD per request; ``dearer`` [n] says that costs are higher then. Where
+    ``gain`` [n] is USD per request; ``dearer`` [n] says that it is value that the repair
+    brings, more than money that it saves. Where
     ``then.arm`` is -1 the request is declined.
     """
 
@@ -96,7 +97,7 @@ class Repairs:
         gain = np.minimum(profit - now.profit, self.regret[flow])
         some = np.flatnonzero(gain > ROUNDING * view.stake[flow])
         requests = view.flows.requests[flow]
-        dearer = then.parts[:, 1:].sum(axis=1) > now.parts[:, 1:].sum(axis=1)
+        dearer = for_value(now, then)
         return Repair(decision, flow, requests, now, then, gain, dearer).at(some)
 
     def _like_for_like(
@@ -137,7 +138,8 @@ class Repairs:
         best = self.view.best[repair.now.member]
         lost = best - np.maximum(self._held(repair), repair.now.profit)
         floor = np.maximum(_BLAME * repair.gain, ROUNDING * self.view.stake[repair.flow])
-        fault = lost > floor
+        # towards what the joint answer decides, that it decides so is proof enough
+        fault = (lost > floor) | (self.within is not None)
         if repair.decision == "model":  # where the better one is full, others are in the way
             fault &= Walls(self.view).open_to(repair.then, repair.now)
         return repair.at(np.flatnonzero(fault))
@@ -241,6 +243,12 @@ class Repairs:
             hopeless = view.best[then.member] <= declining
             profit = np.where(hopeless, np.maximum(profit, declining), profit)
         return np.clip(profit - now, 0.0, self.regret[flow])
+
+
+def for_value(now: Pairs, then: Pairs) -> np.ndarray:
+    """[n] whether a change gains more value than it saves of what requests occupy."""
+    change = then.parts - now.parts
+    return change[:, 0] > -change[:, 1]
 
 
 def _where(which: np.ndarray, one: Pairs, other: Pairs) -> Pairs:

@@ -1,0 +1,99 @@
+"""Each mode is found where it is planted; the joint answer has none; the books balance."""
+
+import numpy as np
+import pytest
+
+from allocate.models.loader import load_dict
+from allocate.solver.studies.diagnosis.plant import MODES, plant
+from allocate.solver.studies.diagnosis.stage import Stage, stage
+from allocate.solver.studies.diagnosis.study import Diagnosis, examine
+from benchmarks.evidence.failure_modes import draw
+
+_STAGES: dict[int, Stage] = {}
+
+
+def on(number: int) -> Stage:
+    """The joint answer of a random instance, solved once."""
+    if number not in _STAGES:
+        _STAGES[number] = stage(load_dict(draw(np.random.default_rng((0, number)))))
+    return _STAGES[number]
+
+
+def balanced(found: Diagnosis) -> None:
+    """The lines of the ledger are the whole loss, but for what training moved."""
+    assert found.ledger.total == pytest.approx(found.gap, rel=0.02, abs=1e-6 * found.joint)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_joint_answer_has_no_findings(number):
+    found = examine(on(number), on(number).optimum, least=0.0)
+    assert found.findings == ()
+    assert abs(found.ledger.total) <= 1e-5 * found.joint
+
+
+@pytest.mark.parametrize("code", MODES)
+def test_a_planted_mode_is_found(code):
+    costly = 0
+    for number in range(12):
+        found = examine(on(number), plant(code, on(number)))
+        if found.gap <= 0.01 * found.joint:
+            continue
+        costly += 1
+        assert code in {f.code for f in found.findings}, f"instance {number}"
+        if costly == 2:
+            return
+    assert costly, "no instance in which the mode costs anything"
+
+
+@pytest.mark.parametrize("code", ["AL101", "AL102", "AL201", "AL202", "AL301", "AL402"])
+def test_the_books_balance(code):
+    for number in range(4):
+        balanced(examine(on(number), plant(code, on(number))))
+
+
+@pytest.mark.parametrize("code", MODES)
+def test_the_sides_differ_by_the_size(code):
+    for number in range(6):
+        for f in examine(on(number), plant(code, on(number))).findings:
+            assert f.usd_per_hour > 0
+            assert f.left > f.right
+            size = (f.left - f.right) * f.amount_per_h
+            assert size == pytest.approx(f.usd_per_hour, rel=1e-6)
+
+
+def test_repairing_one_class_alone_is_worth_what_is_said():
+    """Where nothing is scarce, welfare regained is the size, to the last cent."""
+    config = {
+        "version": 1,
+        "models": {
+            "cheap": {"quality": 0.7, "cost_per_task_usd": 1},
+            "dear": {"quality": 0.9, "cost_per_task_usd": 5},
+        },
+        "classes": {
+            "low": {"rate_per_s": 1 / 3600, "value_usd": 10},
+            "high": {"rate_per_s": 1 / 3600, "value_usd": 100},
+        },
+    }
+    scene = stage(load_dict(config))
+    over = examine(scene, plant("AL101", scene))
+    assert [(f.code, f.where["class"]) for f in over.findings] == [("AL101", "low")]
+    assert over.findings[0].usd_per_hour == pytest.approx(over.gap) == pytest.approx(2.0)
+    under = examine(scene, plant("AL102", scene))
+    assert [(f.code, f.where["class"]) for f in under.findings] == [("AL102", "high")]
+    assert under.findings[0].usd_per_hour == pytest.approx(under.gap) == pytest.approx(16.0)
+
+
+def test_a_declined_request_with_room_is_under_routed(tmp_path):
+    from allocate.solver.studies.diagnosis.study import diagnose
+
+    table = tmp_path / "today.csv"
+    table.write_text("class,model,share\ntask,only,0.25\n")
+    config = {
+        "version": 1,
+        "models": {"only": {"quality": 1.0, "cost_per_task_usd": 1}},
+        "classes": {"task": {"rate_per_s": 4 / 3600, "value_usd": 3}},
+    }
+    found = diagnose(load_dict(config), observed=table)
+    assert [f.code for f in found.findings] == ["AL102"]
+    assert found.findings[0].usd_per_hour == pytest.approx(3 * (3 - 1))
+    assert "room" in found.findings[0].message
