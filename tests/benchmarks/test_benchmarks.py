@@ -16,7 +16,7 @@ from benchmarks.registry import REGISTRY
 def test_list_names_every_kind() -> None:
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.output.splitlines()] == list(REGISTRY)
+    assert [line.split()[0] for line in result.output.splitlines()] == [*REGISTRY, "synthetic"]
 
 
 @pytest.mark.parametrize("name", REGISTRY)

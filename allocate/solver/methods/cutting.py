@@ -42,7 +42,9 @@ def cut(program: Program, start: Pricing, tolerance: float) -> Cut:
     for _ in range(_ROUNDS):
         if sum(len(c.member) for c in columns) > _MOST:
             break
-        found = Splitting(program, best.duals, columns).solve(None)
+        with np.errstate(over="ignore", invalid="ignore"):  # tokens without end: no program
+            master = Splitting(program, best.duals, columns)
+        found = master.solve(None)
         if found is None:
             break
         scale = max(abs(best.value), 1e-6 * program.at_stake, 1e-300)

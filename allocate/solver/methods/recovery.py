@@ -17,7 +17,8 @@ from allocate.models.program import Allocation, Program
 from allocate.models.stream import Columns, Flows, Stream
 from allocate.solver.certificate import row_scales
 
-_DUSTY, _DUST = 1e-8, 1e-10  # an excess that is looked into, and the money that is dust
+_DUSTY = 1e-8  # an excess that is looked into
+_DUST = (1e-10, 1e-9, 1e-8, 1e-7)  # shares of the welfare that may be dust, least first
 _TANGENTS = 12  # rounds of tangents to the square terms
 
 
@@ -48,7 +49,9 @@ def recover(
                 stream.columns(duals, *near_ties(stream, own, duals, widened))
                 for stream, own in zip(program.streams, profits, strict=True)
             ]
-            found = Splitting(program, duals, columns, ratios, give).solve(levels)
+            with np.errstate(over="ignore", invalid="ignore"):  # tokens without end: no program
+                splitting = Splitting(program, duals, columns, ratios, give)
+            found = splitting.solve(levels)
             if found is None:
                 break
             recovered = found._replace(allocation=_tidy(program, found.allocation, duals))
@@ -68,7 +71,22 @@ def _tidy(program: Program, allocation: Allocation, duals: np.ndarray) -> Alloca
     before = _excess(program, allocation)
     if before <= _DUSTY:
         return allocation
-    little = _DUST * max(abs(program.welfare(allocation)), program.at_stake)
+    size = max(abs(program.welfare(allocation)), program.at_stake)
+    best, least = allocation, before
+    for dust in _DUST:
+        clean = _without(program, allocation, duals, dust * size)
+        excess = _excess(program, clean)
+        if excess < least:
+            best, least = clean, excess
+        if least <= _DUSTY:
+            break
+    return best
+
+
+def _without(
+    program: Program, allocation: Allocation, duals: np.ndarray, little: float
+) -> Allocation:
+    """Without what moves less money than that, USD per hour."""
     worth = np.abs(program.cost) + abs(program.use).T @ duals
     levels = np.where(allocation.levels * worth > little, allocation.levels, 0.0)
     flows = []
@@ -76,8 +94,7 @@ def _tidy(program: Program, allocation: Allocation, duals: np.ndarray) -> Alloca
         must = ~np.isfinite(stream.decline_cost[f.member])
         moved = stream.moved(stream.columns(duals, f.member, f.arm))
         flows.append(Flows(*(x[must | (f.requests * moved > little)] for x in f)))
-    clean = Allocation(tuple(flows), levels)
-    return clean if _excess(program, clean) < before else allocation
+    return Allocation(tuple(flows), levels)
 
 
 def _excess(program: Program, allocation: Allocation) -> float:
