@@ -53,7 +53,7 @@ def test_no_baseline_beats_the_joint_answer_at_its_spend(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4, 60))
+@pytest.mark.parametrize("seed", [*range(4, 16), 35])
 def test_nor_does_any_of_many(seed):
     holds(drawn(seed))
 
