@@ -100,8 +100,7 @@ class _Work:
         config, classes = self.loaded.config, self.loaded.classes
         warm = self.warm
         built = build(config, classes, None if warm is None else warm.state_for(config))
-        if _may_conflict(built.program):
-            _refuse_conflicts(built.program, self.request.tolerance)
+        _refuse_conflicts(built.program, self.request.tolerance)
         if warm is None:
             start, known = first_prices(built.program), 0
         else:
@@ -172,12 +171,6 @@ def peak_memory_mb() -> float:
 
 
 # --- answers that are none ----------------------------------------------------------------
-
-
-def _may_conflict(program: Program) -> bool:
-    """Whether doing nothing breaks a limit: else there is always an allocation."""
-    forced = any(np.any(~np.isfinite(s.decline_cost) & (s.rate > 0)) for s in program.streams)
-    return forced or bool(np.any(program.capacity < 0))
 
 
 def _refuse_conflicts(program: Program, tolerance: float) -> None:

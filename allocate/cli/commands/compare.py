@@ -9,6 +9,7 @@ import typer
 
 from allocate.cli import flags
 from allocate.cli.commands.solve import EXIT_CODES
+from allocate.cli.input import load_config, share_of
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
@@ -93,7 +94,7 @@ def compare(
     allocate compare config.yaml --observed today.csv --fail-under 5%
     """
     story = Story(quiet, verbose)
-    least = share_of(fail_under)
+    least = None if fail_under is None else share_of(fail_under, "--fail-under", "5%")
     chosen = flags.choose_format(format, out)
     check_out(out, [config, observed])
     question = {
@@ -134,28 +135,10 @@ def answer(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Load, compare, and return the comparison document."""
-    from allocate.models.loader import load
-
-    loaded = load(config, tuple(overrides), scenarios)  # a wrong config is told before any import
-    check_out(out, loaded.files)
-
+    loaded = load_config(config, overrides, scenarios, out)
     from allocate.solver.studies.compare import compare as find_gains
 
     return find_gains(loaded, progress=progress.report, **question).to_dict()
-
-
-def share_of(text: str | None) -> float | None:
-    """Read ``5%``."""
-    if text is None:
-        return None
-    number, percent, rest = text.strip().partition("%")
-    try:
-        value = float(number)
-    except ValueError:
-        value = float("nan")
-    if not percent or rest or not 0 <= value < float("inf"):
-        raise flags.FlagError(f"--fail-under takes a share such as 5%, not `{text}`")
-    return value / 100.0
 
 
 def reaches(document: dict[str, Any], least: float) -> bool:

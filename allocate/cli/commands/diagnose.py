@@ -10,6 +10,7 @@ import typer
 
 from allocate.cli import flags
 from allocate.cli.commands.solve import EXIT_CODES
+from allocate.cli.input import load_config, share_of
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
@@ -114,7 +115,7 @@ def diagnose(
         "observed": observed,
         "select": flags.names(select),
         "ignore": flags.names(ignore),
-        "least": share_of(at_least),
+        "least": share_of(at_least, "--at-least", "1%"),
         "method": require_method(method),
         "tolerance": tolerance,
         "seed": seed,
@@ -148,29 +149,13 @@ def answer(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Load, diagnose, and return the diagnosis document."""
-    from allocate.models.loader import load
     from allocate.solver.studies.diagnosis.rules import chosen
 
     chosen(question["select"], question["ignore"])  # a wrong code is told before any import
-    loaded = load(config, tuple(overrides), scenarios)
-    table = loaded.config.class_table
-    check_out(out, [None if table is None else loaded.base_dir / table.path])
-
+    loaded = load_config(config, overrides, scenarios, out)
     from allocate.solver.studies.diagnosis.study import diagnose as examine
 
     return examine(loaded, progress=progress.report, **question).to_dict()
-
-
-def share_of(text: str) -> float:
-    """Read ``1%``."""
-    number, percent, rest = text.strip().partition("%")
-    try:
-        value = float(number)
-    except ValueError:
-        value = float("nan")
-    if not percent or rest or not 0 <= value < float("inf"):
-        raise flags.FlagError(f"--at-least takes a share such as 1%, not `{text}`")
-    return value / 100.0
 
 
 def _format(given: DiagnosisFormat | None, out: Path | None) -> DiagnosisFormat:

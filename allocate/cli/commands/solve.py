@@ -9,6 +9,7 @@ import typer
 
 from allocate import __version__
 from allocate.cli import flags
+from allocate.cli.input import load_config
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
@@ -87,11 +88,7 @@ def answer(
     out: Path | None = None,
 ) -> dict[str, Any]:
     """Load, solve, and return the result document, also where there is no answer."""
-    from allocate.models.loader import load
-
-    loaded = load(config, tuple(overrides), scenarios)  # a wrong config is told before any import
-    check_out(out, loaded.files)
-
+    loaded = load_config(config, overrides, scenarios, out)
     from allocate.solver.result import without_answer
     from allocate.solver.solve import solve as find_optimum
 
