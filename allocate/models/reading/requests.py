@@ -66,6 +66,23 @@ class Requests:
             "served_by": ways[0]["way"] if len({w["way"] for w in ways}) == 1 else "mixed",
             "lanes": sorted({w["tier"] for w in ways if w.get("tier")}),
             "retention_s": max((w.get("retention_s") or 0.0 for w in ways), default=0.0),
+            "ways": [self._way(member, int(i)) for i in at],
+        }
+
+    def _way(self, member: int, flow: int) -> dict[str, Any]:
+        """One arm of a member: where it is decoded and prefilled, what is kept, its tokens."""
+        labels = self.stream.arms[self.flows.arm[flow]].labels
+        return {
+            "way": labels["way"],
+            "lane": labels.get("tier"),
+            "prefill": labels.get("prefill"),
+            "retention_s": labels.get("retention_s") or 0.0,
+            "shared_prefix": labels.get("shared_prefix", False),
+            "requests_per_s": self._per_s(member, float(self.flows.requests[flow])),
+            "tokens": {
+                u: float(self._amounts[flow, 1 + j])
+                for j, u in enumerate(self.built.config.token_uses)
+            },
         }
 
     def _declined(self) -> list[dict[str, Any]]:
@@ -85,6 +102,7 @@ class Requests:
                     "served_by": None,
                     "lanes": [],
                     "retention_s": 0.0,
+                    "ways": [],
                     "best": self._best(int(member)),
                 }
             )

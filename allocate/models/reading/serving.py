@@ -54,6 +54,7 @@ class Serving:
             "gpus": n / share * tier.spec.gpus_per_replica,
             "batch": None if flight is None else flight / n,
             "utilisation": float(used["busy"] / n / (tier.load * HOUR)),
+            "speed_utilisation": tier.utilisation,
             "tpot_ms": 1e3 * tier.tpot if tier.spec.stage != "prefill" else None,
             "ttft_ms": None if prompt is None else 1e3 * tier.ttft_per_token * prompt,
             "kv_used": None if memory is None else memory / (n * holds),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from allocate.models.curves import Lane
 from allocate.models.program import Count, Resource
 
 GB = 1e9
+_MOST_DIGITS = 12  # two tiers that are equal in so many are one
 
 
 class PerToken(NamedTuple):
@@ -43,6 +45,7 @@ class Tier:
     resident: str | None
     rows: Mapping[str, tuple[int, ...]]
     replicas: tuple[int, ...]
+    digits: int = 4  # of the speed in the name: enough to tell it from the family's others
 
     @property
     def family(self) -> str:
@@ -63,8 +66,8 @@ class Tier:
     def name(self) -> str:
         """Name of the lane: deployment, with its draft, at its speed."""
         if self.spec.stage == "prefill":
-            return f"{self.family} @ {100 * self.utilisation:.4g} % busy"
-        return f"{self.family} @ {1e3 * self.tpot:.4g} ms"
+            return f"{self.family} @ {100 * self.utilisation:.{self.digits}g} % busy"
+        return f"{self.family} @ {1e3 * self.tpot:.{self.digits}g} ms"
 
     @property
     def load(self) -> float:
@@ -127,7 +130,19 @@ def tiers(
             _lane_resource(builder, name, d, field, supplies)
         if d.integer_replicas:
             _whole(builder, name, [t.replicas for t in out if t.deployment == name])
-    return out
+    return _told_apart(out)
+
+
+def _told_apart(lane_tiers: list[Tier]) -> list[Tier]:
+    """The same tiers, with as many more digits in their names as it takes to differ."""
+    for _ in range(_MOST_DIGITS):
+        names = Counter(t.name for t in lane_tiers)
+        if len(names) == len(lane_tiers):
+            break
+        lane_tiers = [
+            replace(t, digits=t.digits + 1) if names[t.name] > 1 else t for t in lane_tiers
+        ]
+    return lane_tiers
 
 
 _Makers = dict[str, list[tuple[int, int, float]]]  # limited field → (row, replicas, weight)
