@@ -44,7 +44,7 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the layout
 bench: $(VENV)/.installed-dev  ## run the benchmarks and write their table
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.installed-dev  ## write the JSON Schemas and the command reference
+docs: $(VENV)/.installed-dev  ## write the JSON Schemas, and docs/commands.md (not committed)
 	$(BIN)/python -m allocate.models.schema
 	$(BIN)/allocate schema result --out allocate/schema/result.schema.json
 	$(BIN)/typer allocate.cli.main utils docs --name allocate --output docs/commands.md

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("JAX_ENABLE_X64", "1")  # before anything imports jax
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
-settings.register_profile(
-    "ci",
+settings.register_profile(  # the same examples in every run
+    "same",
     derandomize=True,
     max_examples=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("search", max_examples=500, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.register_profile("search", max_examples=500, deadline=None)  # --hypothesis-profile=search
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -110,7 +110,9 @@ class Curve:
             self.best = self.points[-1, 1]
         if self.form == "power":
             self.coefficient, self.exponent = success["coefficient"], success["exponent"]
-        self.factor = 1.0 if quality is None else quality / self.best if self.best > 0 else 1.0
+        if quality is not None and self.best <= 0:  # no curve to scale: a constant success
+            self.form, self.best, self.alpha = "constant", quality, np.zeros(len(uses))
+        self.factor = 1.0 if quality is None or self.best <= 0 else quality / self.best
 
     def value(self, y: float) -> float:
         match self.form:

@@ -258,7 +258,9 @@ class Program:
     def row(self, name: str, capacity: float) -> None:
         self.rows.setdefault(name, capacity)
 
-    def decide(self, name: str, cost: float, uses: Mapping[str, float], most: float = np.inf) -> None:
+    def decide(
+        self, name: str, cost: float, uses: Mapping[str, float], most: float = np.inf
+    ) -> None:
         """A level ≥ 0 that costs and takes from rows; rows that nobody limits are left out."""
         kept = {r: v for r, v in uses.items() if r in self.rows}
         self.levels_of.append((name, cost, kept, most))
@@ -595,20 +597,43 @@ class Program:
                 for s, r in zip(self.uses.values(), reference, strict=True)
             ]
             quality = [(k.get("quality") or {}).get(model) for k in classes]
-            best = success.ceiling or 1.0
+            own = best = success.ceiling
+            if own <= 0:  # no curve to scale: a class's quality is a constant success
+                success, best = Success({"quality": 1.0}, 0.0), 1.0
             out.append(
                 Group(
                     at,
                     success,
-                    np.array([1.0 if q is None else q / best for q in quality]),
+                    np.array([(own if q is None else q) / best for q in quality]),
                     np.array([k.get("difficulty", 1.0) for k in classes]),
                     np.array([k["value_usd"] for k in classes]),
                     wrong,
                     reference,
-                    np.array(caps),
+                    np.array([self._caps(n, np.array(caps)) for n in at]),
                 )
             )
         return out
+
+    def _caps(self, n: int, caps: np.ndarray) -> np.ndarray:
+        """Caps of an arm's tokens; those that are read wait in the prefill before a deadline."""
+        arm = self.arms[n]
+        k = self.classes[self.members[arm.member][0]]
+        read = self.is_input & (self.exponents > 0)
+        if self.verify is not None and self.is_input[self.verify]:
+            read[self.verify] = True
+        if k.get("max_ttft_s") is None or len(arm.key) != 6 or not read.any():
+            return caps
+        lanes = {x.name: x for x in self.lanes}
+        x, y = lanes[arm.key[2]], lanes[arm.key[3]]
+        new, whole = self._prompt(k, *arm.key[4:])
+        moved = 0.0 if x is y else y.spec.get("kv_transfer_ms_per_ktok", 0.0) / 1e6
+        each = x.delta / (1 - x.u)
+        left = k["max_ttft_s"] * k.get("calls", 1.0) - each * new - moved * whole
+        weight = np.where(read, np.where(self.exponents > 0, self.exponents, 0.0), 0.0)
+        weight[read & (weight == 0)] = weight.max() or 1.0
+        share = np.where(read, weight / weight.sum(), 0.0)
+        room = max(left, 0.0) / (each + moved) * share if each + moved > 0 else np.inf
+        return np.where(read, np.minimum(caps, room), caps)
 
     # best responses -----------------------------------------------------------------------------
 
@@ -630,7 +655,7 @@ class Program:
             t = np.where(alpha > 0, alpha * m[:, None] / p, 0.0)
         v = self.verify
         if v is not None:
-            low, high = np.zeros(len(p)), np.full(len(p), g.caps[v])
+            low, high = np.zeros(len(p)), g.caps[:, v].copy()
             for _ in range(_HALVINGS):  # worth of a verifying token falls
                 mid = 0.5 * (low + high)
                 with np.errstate(divide="ignore"):
@@ -692,10 +717,24 @@ class Program:
         self.assets = named((self.c.get("training") or {}).get("assets"))
         self.assets = {n: a for n, a in self.assets.items() if self.worth.get(a["model"], 0) > 0}
         for n, a in self.assets.items():
+            self.row(f"room {a['model']}", self._room(a["model"]))
             for kind in ("rollout", "verifier", "update"):
                 spec = a.get(kind)
                 if spec and spec.get("max_tokens_per_s") is not None:
                     self.row(f"made {n} {kind}", HOUR * spec["max_tokens_per_s"])
+
+    def _room(self, model: str) -> float:
+        """Success points until no class that may use a model has anything to gain."""
+        spec, out = self.models[model], 0.0
+        for k, *_ in self.members:
+            c = self.classes[k]
+            theta = c.get("trainability", 1.0)
+            if theta > 0 and model in (c.get("models") or [model]) and c["rate_per_s"] > 0:
+                sure = 0.0 if spec.get("success") else spec["quality"]
+                if not spec.get("success"):
+                    sure = given(c.get("quality") or {}, model, sure)
+                out = max(out, (1.0 - sure) / theta)
+        return min(out, 1.0)
 
     def _sources(
         self, n: str, kind: str, levels: list[dict] | None = None
@@ -772,7 +811,9 @@ class Program:
         )
         alpha = np.array([self.assets[names[i]][k].get("exponent", 0.0) for i, k in inputs])
         whose, price = np.array([i for i, _ in inputs]), np.array(cheapest)
-        worth = np.array([self.worth[self.assets[n]["model"]] for n in names])
+        models = [self.assets[n]["model"] for n in names]
+        full = np.array([mu.get(f"room {m}", 0.0) for m in models])
+        worth = np.array([self.worth[m] for m in models]) - full
         verifier = [next((x for x, (i, k) in enumerate(inputs) if i == j and k == "verifier"), -1)
                     for j in range(len(names))]  # fmt: skip
 
@@ -800,12 +841,15 @@ class Program:
             total, slope = earned(np.exp(z))
             return -total, -slope
 
+        seen = {(n, k): tokens for n, k, tokens, _ in self._written_inputs()}
+        much = [seen.get((names[i], k), 0.0) for i, k in inputs]
+        most = max(_MOST, 2.0 + math.log(max(1.0, *(np.array(much) / reference))))
         best = None
-        for start in (-3.0, 0.0, 2.0):
+        for start in (-3.0, 0.0, 2.0, most - 2.0):
             z = np.full(len(inputs), start)
             for _ in range(4):  # each restart forgets a curvature that has gone stale
                 found = minimize(
-                    against, z, jac=True, method="L-BFGS-B", bounds=[(-30.0, _MOST)] * len(z),
+                    against, z, jac=True, method="L-BFGS-B", bounds=[(-30.0, most)] * len(z),
                     options={"ftol": 1e-16, "gtol": 1e-11, "maxiter": 5000},
                 )  # fmt: skip
                 z = found.x
@@ -818,7 +862,15 @@ class Program:
         for n, source in zip(tokens, sources, strict=True):
             for r, v in source.items():
                 uses[r] = uses.get(r, 0.0) + n * v
-        return -best.fun + float(price @ tokens), uses
+        gains = [
+            _gain(self.assets[n]["gain"], math.exp(float(alpha[whose == j] @ best.x[whose == j])))[
+                0
+            ]
+            for j, n in enumerate(names)
+        ]
+        for m, gain in zip(models, gains, strict=True):
+            uses[f"room {m}"] = uses.get(f"room {m}", 0.0) + gain
+        return -best.fun + float(price @ tokens) + float(full @ gains), uses
 
     # the linear program -------------------------------------------------------------------------
 
@@ -845,7 +897,7 @@ class Program:
         g, i = self._where[n]
         one = Group(
             [n], g.success, g.factor[i : i + 1], g.difficulty[i : i + 1], g.value[i : i + 1],
-            g.wrong, g.reference, g.caps,
+            g.wrong, g.reference, g.caps[i : i + 1],
         )  # fmt: skip
         t = tokens[None]
         wrong = self._wrong(one, t)[0]
@@ -1107,6 +1159,8 @@ class Program:
                     y *= (tokens / reference) ** spec.get("exponent", 0.0)
             most, _ = _gain(self.assets[line["asset"]]["gain"], y)
             out.append(line["gain"] / most - 1.0)
+        for m in {a["model"] for a in self.assets.values()}:
+            out.append(self.capability[m] / self._room(m) - 1.0)
         return out
 
     def _risky(self) -> float:
@@ -1148,7 +1202,7 @@ class Program:
                 if spent <= 0:
                     continue
                 below, above = worths[0][j], worths[1][j]
-                capped = spent >= g.caps[j] * (1 - 1e-9)
+                capped = spent >= g.caps[i, j] * (1 - 1e-9)
                 off = max(0.0 if capped else below / p[j] - 1, 1 - above / p[j], 0.0)
                 worst = max(worst, off)
         return worst
@@ -1178,7 +1232,7 @@ class Program:
 
 
 _HALVINGS = 60  # of a bracket: down to the last digit
-_MOST = 3.0  # logarithm of the most tokens of a plan, in references: keeps the rows' scales near
+_MOST = 3.0  # logarithm of the most tokens of a plan, in references: keeps the rows near one scale
 _KINDS = ("rollout", "verifier", "update")
 
 
@@ -1190,7 +1244,8 @@ def _gain(gain: dict, y: float) -> tuple[float, float]:
             return top * -math.expm1(-y / scale), top / scale * math.exp(-y / scale)
         case "cobb_douglas":
             return gain.get("scale", 1.0) * y, gain.get("scale", 1.0)
-    floor, b, c, power, n = (gain[k] for k in ("floor", "b", "c", "power", "samples"))
+    floor, b, c, power = (gain[k] for k in ("floor", "b", "c", "power"))
+    n = gain.get("samples", 1.0)
     inner = floor + b / (n * y + c)
     slope = power * inner ** (power - 1) * b / (n * y + c) ** 2 * n
     return (floor + b / c) ** power - inner**power, slope

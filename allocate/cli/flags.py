@@ -68,6 +68,7 @@ BY_SUFFIX = {
     ".txt": Format.TABLE,
     "": Format.TABLE,
 }
+PAGES = (".html", ".htm")  # what `allocate report` draws
 
 
 def option(*names: str, help: str, panel: str | None = None, **more: Any) -> Any:
@@ -181,6 +182,8 @@ Seed = Annotated[
         metavar="NUMBER",
         help="Seed of the samples that a large config is begun with.",
         panel=SOLVER,
+        min=0,
+        max=2**32 - 1,
     ),
 ]
 Quiet = Annotated[
@@ -222,6 +225,11 @@ def choose_format(given: Format | None, out: Path | None) -> Format:
     if given is not None or out is None:
         return given or Format.TABLE
     if out.suffix.lower() not in BY_SUFFIX:
+        if out.suffix.lower() in PAGES:
+            raise FlagError(
+                f"{out} would be a page: write a result with --out result.json, then "
+                f"allocate report result.json --out {out}"
+            )
         known = ", ".join(suffix for suffix in BY_SUFFIX if suffix)
         raise FlagError(
             f"no format is known by `{out.suffix}`: end the name of {out} with one of {known}, "

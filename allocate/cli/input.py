@@ -26,6 +26,26 @@ def load_config(
     return loaded
 
 
+def named_files(config: Path) -> list[Path]:
+    """Files that a config names, also where it is wrong; none where it cannot be read as YAML.
+
+    The config itself may be a pipe, which is read once: nothing is said of one then.
+    """
+    from allocate.errors import ConfigError
+    from allocate.models.source import read_bytes, read_source
+
+    if not config.is_file():
+        return []
+    try:
+        data = read_source(read_bytes(config, str(config)), str(config)).data
+    except ConfigError:
+        return []
+    pieces, table = data.get("include"), data.get("class_table")
+    names = [*(pieces if isinstance(pieces, list) else ())]
+    names.append(table.get("path") if isinstance(table, dict) else None)
+    return [config.parent / name for name in names if isinstance(name, str)]
+
+
 def share_of(text: str, flag: str, example: str) -> float:
     """Read ``5%`` as 0.05."""
     number, percent, rest = text.strip().partition("%")

@@ -17,23 +17,22 @@ from typing import Annotated, NoReturn
 import typer
 
 from allocate import __version__
+from allocate.cli import exit_codes
 from allocate.cli.commands.calibrate import calibrate
 from allocate.cli.commands.compare import compare
 from allocate.cli.commands.diagnose import diagnose
 from allocate.cli.commands.explain import explain
 from allocate.cli.commands.init import init
-from allocate.cli.commands.later import add_later
+from allocate.cli.commands.plan import plan
 from allocate.cli.commands.report import report
 from allocate.cli.commands.schema import schema
 from allocate.cli.commands.solve import solve
 from allocate.cli.commands.validate import validate
-from allocate.cli.output import silence_stdout
+from allocate.cli.flags import FlagError
+from allocate.cli.output import OutputError, silence_stdout
 from allocate.cli.terminal import complain
 from allocate.errors import AllocateError
 
-EXIT_USAGE = 2
-EXIT_STOPPED = 4
-EXIT_BUG = 70
 SIGINT = 130  # what typer returns for Ctrl-C
 
 app = typer.Typer(
@@ -79,10 +78,10 @@ app.command()(validate)
 app.command()(solve)
 app.command()(compare)
 app.command()(diagnose)
+app.command()(plan)
 app.command()(explain)
 app.command()(calibrate)
 app.command()(report)
-add_later(app)
 app.command()(schema)
 
 
@@ -92,6 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
     _make_streams_tolerant()
     try:
         code = app(args=arguments, prog_name="allocate", standalone_mode=False)
+    except (FlagError, OutputError) as error:
+        complain(f"error: {error}")
+        return error.exit_code
     except AllocateError as error:
         complain(str(error))
         return error.exit_code
@@ -114,7 +116,7 @@ def run() -> NoReturn:
 
 def _stopped() -> int:
     complain("stopped before there was an answer")
-    return EXIT_STOPPED
+    return exit_codes.NOT_PROVED
 
 
 def _misused(error: Exception) -> int:
@@ -122,7 +124,7 @@ def _misused(error: Exception) -> int:
     command = context.command_path if context else "allocate"
     complain(f"error: {_plainly(error.format_message())}")  # type: ignore[attr-defined]
     complain(f"help: {command} --help lists what it takes")
-    return EXIT_USAGE
+    return exit_codes.COULD_NOT_START
 
 
 # What typer says of its own machinery, and how a person would say it.
@@ -148,7 +150,7 @@ def _bug(error: Exception, arguments: list[str]) -> int:
         traceback.print_exception(error)
     what = f"{type(error).__name__}: {error}".splitlines()[0]
     complain(f"internal error ({what}): please report it; run with --debug for the traceback")
-    return EXIT_BUG
+    return exit_codes.BUG
 
 
 def _make_streams_tolerant() -> None:

@@ -36,6 +36,36 @@ def check_out(out: Path | None, inputs: Iterable[Path | None]) -> None:
         raise OutputError(f"{out} cannot be written: no permission")
 
 
+def check_folder(folder: Path | None, names: Iterable[str], inputs: Iterable[Path | None]) -> None:
+    """Refuse, before any work is done, a folder that cannot take the files of an answer.
+
+    Args:
+        folder: where they will stand; it need not be there yet.
+        names: patterns of what may be replaced in it, as ``fnmatch`` takes them.
+        inputs: what is read.
+
+    Raises:
+        OutputError: it is a file, cannot be written, or an input stands in a file's place.
+    """
+    from fnmatch import fnmatch
+
+    if folder is None:
+        return
+    patterns = list(names)
+    for path in inputs:
+        if path is None or not _same(path.resolve().parent, folder):
+            continue
+        if any(fnmatch(path.resolve().name, pattern) for pattern in patterns):
+            raise OutputError(
+                f"--out {folder} could replace {path}, which is read; name another folder"
+            )
+    there = next(p for p in (folder.resolve(), *folder.resolve().parents) if p.exists())
+    if not there.is_dir():
+        raise OutputError(f"{folder} cannot be written: {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder} cannot be written: no permission")
+
+
 def _same(a: Path, b: Path) -> bool:
     try:
         return a.samefile(b)
@@ -79,31 +109,14 @@ def silence_stdout() -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it, so that no reader sees half of it."""
-    import tempfile
+    """Write a file whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from allocate import files
 
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device has no beside
-            path.write_text(text, encoding="utf-8")
-            return
-        target = path.resolve()
-        handle, beside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(beside, target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-            os.replace(beside, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(beside)
-            raise
+        files.write_whole(path, text)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,9 +1,9 @@
 """Progress of a solve: on stderr, only on a terminal, only after a second, gone at the end.
 
 A solver reports a mapping. What is shown of it: ``phase`` (one of `PHASES`), ``round`` or ``done``
-and ``of`` (how many there are, None if nobody knows), and ``gap``: relative, and only while the
-first optimum is looked for, as every later round begins with a new one. Whatever is missing is left
-out; the time is measured here.
+and ``of`` (how many there are, None if nobody knows), ``what`` of them it is at, and ``gap``:
+relative, and only while the first optimum is looked for, as every later round begins with a new
+one. Whatever is missing is left out; the time is measured here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from allocate.cli.render.text import number
+from allocate.cli.render.text import clean, number
 from allocate.cli.terminal import Story, progress_console
 
 AFTER_S = 1.0
@@ -26,11 +26,21 @@ PHASES = {
     "speeds": "choosing speeds",
     "training": "letting routing and training agree",
     "ranges": "optimum found; checking how far prices hold",
+    "tuning": "tuning the local rules",
+    "baselines": "baseline",
+    "splitting": "splitting the gain among the layers",
+    "diagnosis": "looking for faults",
+    "sweep": "solving points",
+    "where buying stops": "finding where buying stops",
 }
 KEEPS = {
     "training": "Ctrl-C gives the last round",
     "speeds": "Ctrl-C gives the last round",
     "ranges": "Ctrl-C keeps the answer",
+    "splitting": "Ctrl-C keeps the comparison",
+    "sweep": "Ctrl-C shows the finished ones",
+    "where buying stops": "Ctrl-C shows what is found",
+    "checking advice": "Ctrl-C shows what is checked",
 }
 
 
@@ -106,7 +116,9 @@ def describe(step: Mapping[str, Any], seconds: float) -> str:
     phase = str(step.get("phase", "solve"))
     text = PHASES.get(phase, phase)
     round_, of = step.get("round", step.get("done")), step.get("of")
-    if round_:
+    if step.get("what") is not None:
+        text += f" {number(round_)} of {number(of)}: {clean(step['what'])}"
+    elif round_:
         text += f" ({number(round_)} of {number(of)})" if of else f", round {number(round_)}"
     gap = step.get("gap")
     if phase == "solve" and gap is not None and SETTLED < gap < 1.0:

@@ -8,15 +8,6 @@ from allocate.errors import AllocateError
 #: Methods this release solves with.
 METHODS_TODAY = frozenset({Method.AUTO, Method.PRICES, Method.CONIC})
 
-#: Commands that are named but not built: what each will do, and what can be done today.
-COMMANDS_LATER = {
-    "plan": (
-        "Capacity: the value of the next unit and where to stop buying.",
-        "read the price and its valid range in `allocate solve CONFIG`, and solve again with "
-        "`--set RESOURCE=CAPACITY`",
-    ),
-}
-
 
 class NotInRelease(AllocateError):
     """Something that has a name but is not built yet."""
@@ -30,10 +21,3 @@ def require_method(method: Method) -> str:
         today = " or ".join(sorted(METHODS_TODAY))
         raise NotInRelease(f"--method {method} is not in this release yet: use {today}.")
     return method.value
-
-
-def refuse_command(name: str) -> None:
-    """Say that a command is not built, and what can be done today."""
-    raise NotInRelease(
-        f"allocate {name} is not in this release yet; today you can {COMMANDS_LATER[name][1]}."
-    )

@@ -19,6 +19,7 @@ from allocate.models.curves import (
     TailRisk,
     of_multiple,
 )
+from allocate.models.limits import NO_BOUND
 from allocate.models.program import Resource
 
 CAP_MULTIPLE = 1000.0  # default cap of a use, in reference tokens
@@ -45,19 +46,6 @@ def success_curve(model: cfg.Model, total_exponent: float) -> SuccessCurve:
             # a table's first number is a multiple of the reference bundle
             efforts = [of_multiple(c, total_exponent) for c, _ in s.points]
             return Table.hull(efforts, [q for _, q in s.points])
-
-
-def ceiling(curve: SuccessCurve) -> float:
-    """Best success that a model's curve reaches; what ``quality`` of a class replaces."""
-    match curve:
-        case Constant():
-            return curve.level
-        case Table():
-            return curve.scores[-1]
-        case Linear():
-            return curve.scale
-        case _:
-            return curve.ceiling  # type: ignore[attr-defined]
 
 
 def request_curve(config: cfg.Config, model: cfg.Model) -> RequestCurve:
@@ -154,7 +142,7 @@ def _tail_rows(builder: Builder, tail: cfg.TailRisk) -> None:
         [(r, -1.0) for r in rows] + [(r, 1.0) for r in limit],
         tail.price_usd,
         "risk",
-        1e12,
+        NO_BOUND,
     )
     for (name, _), row, weight in zip(
         tail.scenarios.items(), rows, weights.excess_weights, strict=True
@@ -165,7 +153,7 @@ def _tail_rows(builder: Builder, tail: cfg.TailRisk) -> None:
             [(row, -1.0)] + [(r, weight) for r in limit],
             tail.price_usd * weight,
             "risk",
-            1e12,
+            NO_BOUND,
         )
 
 
@@ -185,6 +173,9 @@ def human_slot(builder: Builder, config: cfg.Config) -> None:
                 noun="reviewer-minute an hour",
             )
         )
+    elif any(level.human_minutes for level in config.autonomy.values()):
+        pay = f"{humans.cost_usd_per_h:g} USD/h"
+        builder.assumed.append(f"humans.minutes_per_h is not given: no limit, at {pay}")
     builder.slot(
         "human", "min", humans.cost_usd_per_h / 60.0, "oversight", "period" if rows else None, rows
     )

@@ -91,13 +91,17 @@ class Builder:
         axis: str | None = None,
         rows: Sequence[int] = (),
     ) -> str:
-        """Register a slot (once); returns its name.
+        """Register a slot (a second time only as it is); returns its name.
 
         ``axis`` None with one row: that row for everybody. "period", "tenant", "sharing":
         by that key of the member. "limit:N": the row for members of class set N.
+
+        Raises:
+            ValueError: if the name stands for another slot already.
         """
-        if name not in self.slots:
-            self.slots[name] = (Slot(name, unit, own_price, account), SlotRows(axis, tuple(rows)))
+        new = (Slot(name, unit, own_price, account), SlotRows(axis, tuple(rows)))
+        if self.slots.setdefault(name, new) != new:
+            raise ValueError(f"the slot {name!r} is registered twice, and differs")
         return name
 
     def resource(self, resource: Resource) -> None:

@@ -26,6 +26,7 @@ from allocate.models.config import (
     TrainingInput,
 )
 from allocate.models.curves import of_multiple
+from allocate.models.doubts import hours_of_a_day, unusual_prices
 from allocate.models.lanes import floor_ms
 from allocate.models.references import (
     Problems,
@@ -235,6 +236,7 @@ def _deployments(config: Config) -> Problems:
     stages = {(d.model, d.stage) for d in config.deployments.values()}
     for name, item in config.deployments.items():
         at = ("deployments", name)
+        yield from _step_time(name, item)
         yield from _tiers(name, item)
         if item.stage == "prefill" and item.delta_ms_per_ktok == 0:
             message = f"the prefill deployment `{name}` has no prefill time"
@@ -251,6 +253,23 @@ def _deployments(config: Config) -> Problems:
             message = f"`{name}` limits KV memory but a token takes none"
             hint = "give `kv_bytes_per_token`"
             yield Problem("CFG029", message, hint=hint, path=(*at, "kv_memory_gb"))
+
+
+def _step_time(name: str, item: Deployment) -> Problems:
+    """A step takes time, and a replica has an end: what is left out is not zero."""
+    at = ("deployments", name)
+    if item.stage == "prefill":
+        return
+    if item.alpha_ms == 0:
+        given = "alpha_ms" in item.model_fields_set
+        message = f"`{name}` decodes, but its `alpha_ms` is {'0' if given else 'missing'}"
+        hint = "give the time of a decode step of an empty batch, in ms"
+        yield Problem("CFG037", message, hint=hint, path=(*at, "alpha_ms") if given else at)
+    limits = (item.beta_ms, item.gamma_ms_per_ktok, item.max_batch, item.kv_memory_gb)
+    if not any(limits):
+        message = f"a replica of `{name}` decodes any number of sequences at once"
+        hint = "give `beta_ms`, the step time per sequence, or `max_batch`"
+        yield Problem("CFG037", message, hint=hint, path=at)
 
 
 def _tiers(name: str, item: Deployment) -> Problems:
@@ -372,4 +391,6 @@ CHECKS: tuple[Callable[[Config], Problems], ...] = (
     _retention,
     _training_inputs,
     _correlation,
+    unusual_prices,
+    hours_of_a_day,
 )

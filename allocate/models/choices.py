@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import NamedTuple
+
+import numpy as np
 
 from allocate.models import autonomy, router
 from allocate.models.builder import Builder, Use
 from allocate.models.config import Config
 from allocate.models.curves import RequestCurve
+from allocate.models.reads import Reads, reading_uses
 from allocate.models.returns import ends
 from allocate.models.serving import Way
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One arm before it is numbered. ``first_token`` is seconds a call, or a serving way."""
+    """One arm before it is numbered. ``first_token`` is seconds a call, or a serving way.
+
+    ``reads`` is a cap on the input tokens that are bought, infinite where there is none;
+    None where the first token does not wait for any.
+    """
 
     model: str | None
     level: str
@@ -27,6 +33,7 @@ class Choice:
     uses: tuple[Use, ...]
     tpot: float  # s
     first_token: float | Way
+    reads: float | None = None
 
 
 class _Option(NamedTuple):
@@ -45,6 +52,7 @@ def choices(
     ways: Sequence[Way],
     share_uses: Mapping[str, list[Use]],
     capability: Mapping[str, float],
+    reads: Reads,
 ) -> list[Choice]:
     """Every arm of the program, in the order of its number.
 
@@ -55,10 +63,11 @@ def choices(
         ways: through own deployments.
         share_uses: by model, uses of the limits on shares.
         capability: by model, success points that training adds.
+        reads: what hard limits leave for bought input tokens.
     """
     options = {name: _options(config, builder, name, ways) for name in config.models}
     curves: list[RequestCurve] = []
-    numbers: dict[str, range] = {}  # one technology a model, whatever the level
+    numbers: dict[tuple[str, float], range] = {}  # of a model and a cap, whatever the level
     common = autonomy.use_prices(config)
     out: list[Choice] = []
     for level_name, level in config.autonomy.items():
@@ -70,19 +79,31 @@ def choices(
             curves.append(curve)
             continue
         for name, model in config.models.items():
-            if name not in numbers:
-                mine = ends(autonomy.request_curve(config, model))
-                numbers[name] = range(len(curves), len(curves) + len(mine))
-                curves += mine
+            curve = autonomy.request_curve(config, model)
             of_model = [*of_level, *router.model_uses(model), *common, *share_uses.get(name, ())]
             if capability.get(name):
                 gained = Use("request", "trainable_value", "value", capability[name])
                 of_model.append(gained)
-            for option, i in product(options[name], numbers[name]):
+            for option in options[name]:
                 uses = (*of_model, *option.uses)
                 rest = option.labels, uses, option.tpot, option.first_token
-                out.append(Choice(name, level_name, i, curves[i], *rest))
+                for most in _caps(reads, option, curve):
+                    key = name, np.inf if most is None else most
+                    if key not in numbers:
+                        mine = ends(reads.capped(curve, key[1]))
+                        numbers[key] = range(len(curves), len(curves) + len(mine))
+                        curves += mine
+                    for i in numbers[key]:
+                        out.append(Choice(name, level_name, i, curves[i], *rest, most))
     return out
+
+
+def _caps(reads: Reads, option: _Option, curve: RequestCurve) -> list[float] | list[None]:
+    """Caps on bought input tokens that an option is offered with, or [None]."""
+    way = option.first_token
+    if not isinstance(way, Way) or not reading_uses(reads.config, curve):
+        return [None]
+    return reads.caps(way, curve)
 
 
 def _options(config: Config, builder: Builder, name: str, ways: Sequence[Way]) -> list[_Option]:

@@ -100,7 +100,7 @@ class RequestClass(Section):
         default=None, description="hard limit, per token"
     )
     max_ttft_s: Annotated[float, Quantity("s", gt=0)] | None = Field(
-        default=None, description="hard limit, per call"
+        default=None, description="hard limit, per call, with what is read before it"
     )
     decline: bool = Field(default=True, description="may be declined when serving it does not pay")
     decline_cost_usd: Annotated[float, Quantity("USD", ge=0)] = Field(
@@ -425,7 +425,7 @@ class Deployment(Section):
     gpus_per_replica: Annotated[float, Quantity("GPU", gt=0)] = 1.0
     stage: Literal["mixed", "prefill", "decode"] = "mixed"
     alpha_ms: Annotated[float, Quantity("ms", ge=0)] = Field(
-        default=0.0, description="step time of an empty batch"
+        default=0.0, description="step time of an empty batch; above 0 where it decodes"
     )
     beta_ms: Annotated[float, Quantity("ms", ge=0)] = Field(
         default=0.0, description="step time per sequence"
@@ -452,7 +452,7 @@ class Deployment(Section):
     tpot_ms: list[Annotated[float, Quantity("ms/token", gt=0)]] | None = Field(
         default=None,
         min_length=1,
-        description="speed tiers; default a geometric grid, refined around the answer",
+        description="speed tiers; default a grid even in the logit of utilisation, then refined",
     )
     utilisations: list[Annotated[float, Quantity("1", gt=0, lt=1)]] | None = Field(
         default=None, min_length=1, description="prefill stage only: tiers as busy share"

@@ -15,6 +15,7 @@ from allocate.models.choices import Choice
 from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.keys import distinct
+from allocate.models.reads import Reads, prompt_tokens
 from allocate.models.serving import Way
 
 _HAIR = 1.0 + 1e-12  # of a hard limit: its own rounding is no reason to close an arm
@@ -51,6 +52,7 @@ def menu_of(
         _Restriction(np.array([plain, every]), prefix.astype(np.int8)),
         _Restriction(np.array([alone, every]), (c.sharing.codes >= 0).astype(np.int8)),
         *_hard_limits(c, choices, features),
+        *_reading_limits(Reads(config, c, features), choices),
     ]
     first, menu = distinct([r.case for r in restrictions])
     menus = np.logical_and.reduce([r.opened[r.case[first]] for r in restrictions])
@@ -120,14 +122,33 @@ def _first_token_limits(
     return out
 
 
+def _reading_limits(reads: Reads, choices: Sequence[Choice]) -> list[_Restriction]:
+    """Of the caps on bought input tokens that a way has, each class has the largest it may."""
+    ways: dict[tuple, list[int]] = {}
+    for a, x in enumerate(choices):
+        if x.reads is not None:
+            ways.setdefault((x.model, id(x.first_token)), []).append(a)
+    if np.all(np.isnan(reads.classes.max_ttft_s)):
+        return []
+    out = []
+    for arms in ways.values():
+        caps = np.array([choices[a].reads for a in arms], float)
+        known = np.unique(caps)
+        like = choices[arms[int(caps.argmax())]]
+        assert isinstance(like.first_token, Way)
+        room = reads.room(like.first_token, like.curve)
+        case = np.searchsorted(known, room * _HAIR, side="right") - 1
+        opened = np.ones((len(known) + 1, len(choices)), bool)  # the last: not even the least
+        opened[:, arms] = caps == np.append(known, np.nan)[:, None]
+        out.append(_Restriction(opened, case))
+    return out
+
+
 def _seconds_per_token(
     c: Classes, way: Way, limit: np.ndarray, features: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """[K] most seconds of prefill per uncached token that keep a first-token limit."""
-    missed, moved = (
-        sum((share * features[f] for f, share in shares.items() if f in features), np.zeros(len(c)))
-        for shares in (way.uncached, way.prompt)
-    )
+    missed, moved = prompt_tokens(way, features, len(c))
     left = limit * c.calls * _HAIR - way.transfer_per_token * moved
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(missed > 0, left / missed, np.where(left >= 0, np.inf, -1.0))

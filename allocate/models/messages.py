@@ -7,6 +7,7 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from allocate.errors import Problem, UnitError
+from allocate.models.meant import meant
 from allocate.models.paths import ROOT, KeyPath, Node, at, nearest, value_at
 
 _BOUNDS = {
@@ -52,7 +53,9 @@ def problem(error: ErrorDetails, data: dict[str, Any]) -> Problem:
         case "missing":
             parent = f" in `{path[-2]}`" if len(path) > 1 else ""
             described = about or _keys(node)
-            hint = f"add it: {described}" if described else f"add {name}"
+            hint = f"add {name} - {described}" if described else f"add {name}"
+            if path == ("models",):
+                hint = "add `models: {NAME: {quality: …}}`"
             return Problem("CFG005", f"{name} is missing{parent}", hint=hint, path=path)
         case "value_error" if isinstance(cause := context.get("error"), UnitError):
             return Problem("CFG009", f"{name}: {cause}", hint=cause.hint, path=path)
@@ -149,7 +152,8 @@ def _unknown(path: KeyPath, data: dict[str, Any]) -> Problem:
     node = at(tuple(parent))
     where = f"`{parent[-1]}`" if parent else "a config"
     inside = value_at(data, tuple(parent))
-    hint = nearest(str(key), node.fields(inside) if node else ())
+    known = node.fields(inside) if node else ()
+    hint = meant(parent, str(key), inside, known) or nearest(str(key), known)
     return Problem("CFG004", f"`{key}` is not a key of {where}", hint=hint, path=path)
 
 

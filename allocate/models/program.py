@@ -12,7 +12,8 @@ labels arms, activities and resources, and only the reader of a solution looks a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from allocate.models.blocks import Count as Count
 from allocate.models.blocks import Resource as Resource
 from allocate.models.blocks import Row as Row
 from allocate.models.blocks import Term as Term
+from allocate.models.limits import TINY
 from allocate.models.stream import Flows, Stream
 
 ACCOUNTS: tuple[str, ...] = ("value", "money", "latency", "risk", "oversight", "training")
@@ -55,67 +57,100 @@ class Program:
         """All constants of the objective together, USD per hour."""
         return sum(amount for _, amount in self.offsets)
 
-    @property
+    @cached_property
     def at_stake(self) -> float:
         """What all requests together could be worth, USD per hour: the scale of the program."""
         return sum(float(s.rate @ s.stake) for s in self.streams if len(s.stake))
 
-    def __post_init__(self) -> None:
-        """Arrays that every method wants."""
-        set_ = object.__setattr__
-        set_(self, "capacity", np.array([r.capacity for r in self.rows], float))
-        set_(self, "cost", np.array([a.cost for a in self.activities], float))
-        set_(self, "upper", np.array([a.upper for a in self.activities], float))
-        set_(self, "loose", np.array([a.loose for a in self.activities], bool))
+    def scale(self, value: float) -> float:
+        """The money that a method measures its progress against, near a value; USD per hour."""
+        return max(abs(value), 1e-6 * self.at_stake, TINY)
+
+    # --- arrays that every method wants --------------------------------------------------------
+
+    @cached_property
+    def capacity(self) -> np.ndarray:
+        """[rows], in each row's unit."""
+        return np.array([r.capacity for r in self.rows], float)
+
+    @cached_property
+    def cost(self) -> np.ndarray:
+        """[activities] USD per unit."""
+        return np.array([a.cost for a in self.activities], float)
+
+    @cached_property
+    def upper(self) -> np.ndarray:
+        """[activities] bounds."""
+        return np.array([a.upper for a in self.activities], float)
+
+    @cached_property
+    def loose(self) -> np.ndarray:
+        """[activities] whether the bound is a formality."""
+        return np.array([a.loose for a in self.activities], bool)
+
+    @cached_property
+    def use(self) -> sp.csc_matrix:
+        """[rows, activities] use of rows per unit; negative where it supplies."""
         entries = [(r, i, v) for i, a in enumerate(self.activities) for r, v in a.uses]
         r, i, v = zip(*entries, strict=True) if entries else ((), (), ())
         shape = (len(self.rows), len(self.activities))
-        set_(self, "use", sp.csc_matrix((np.array(v, float), (r, i)), shape=shape))
-        curved = {i for t in self.terms for i in t.activities}
-        linear = np.array([i not in curved for i in range(len(self.activities))], bool)
-        set_(self, "linear", linear)
-        touching: list[list[int]] = [[] for _ in self.rows]
-        for row, activity, _ in entries:
-            touching[row].append(activity)
-        set_(self, "row_activities", touching)
-        supplying: list[list[int]] = [[] for _ in self.rows]
-        for row, activity, coefficient in entries:
-            if coefficient < 0:
-                supplying[row].append(activity)
-        suppliers = []
+        return sp.csc_matrix((np.array(v, float), (r, i)), shape=shape)
+
+    @cached_property
+    def linear(self) -> np.ndarray:
+        """[activities] whether no convex term counts it."""
+        out = np.ones(len(self.activities), bool)
+        out[[i for t in self.terms for i in t.activities]] = False
+        return out
+
+    @cached_property
+    def row_activities(self) -> list[list[int]]:
+        """Of every row, the activities that use or supply it."""
+        out: list[list[int]] = [[] for _ in self.rows]
+        for i, a in enumerate(self.activities):
+            for r, _ in a.uses:
+                out[r].append(i)
+        return out
+
+    @cached_property
+    def _makers(self) -> list[list[int]]:
+        """Of every row, the activities that supply it."""
+        out: list[list[int]] = [[] for _ in self.rows]
+        for i, a in enumerate(self.activities):
+            for r, v in a.uses:
+                if v < 0:
+                    out[r].append(i)
+        return out
+
+    @cached_property
+    def suppliers(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """(activity, rows, amounts) of the linear ones that alone make rows of capacity 0."""
+        out = []
         for i, a in enumerate(self.activities):
             supply = [(r, -v) for r, v in a.uses if v < 0]
-            alone = all(len(supplying[r]) == 1 and self.capacity[r] == 0 for r, _ in supply)
-            if supply and alone and linear[i] and a.cost >= 0:
-                rows_, amounts = zip(*supply, strict=True)
-                suppliers.append((i, np.array(rows_), np.array(amounts)))
-        set_(self, "suppliers", suppliers)
-        alone_ = {r for _, rows_, _ in suppliers for r in rows_}
-        common = []
-        for r, makers in enumerate(supplying):
-            if makers and self.capacity[r] == 0 and r not in alone_ and linear[makers].all():
-                amounts = [-dict(self.activities[i].uses)[r] for i in makers]
-                if all(self.activities[i].cost >= 0 for i in makers):
-                    common.append((r, list(zip(makers, amounts, strict=True))))
-        set_(self, "common_supply", common)
-        set_(
-            self, "supplier", np.isin(np.arange(len(self.activities)), [i for i, _, _ in suppliers])
-        )
+            alone = all(len(self._makers[r]) == 1 and self.capacity[r] == 0 for r, _ in supply)
+            if supply and alone and self.linear[i] and a.cost >= 0:
+                rows, amounts = zip(*supply, strict=True)
+                out.append((i, np.array(rows), np.array(amounts)))
+        return out
 
-    capacity: np.ndarray = field(init=False, repr=False, compare=False)
-    cost: np.ndarray = field(init=False, repr=False, compare=False)
-    upper: np.ndarray = field(init=False, repr=False, compare=False)
-    loose: np.ndarray = field(init=False, repr=False, compare=False)
-    use: sp.csc_matrix = field(init=False, repr=False, compare=False)
-    linear: np.ndarray = field(init=False, repr=False, compare=False)
-    row_activities: list[list[int]] = field(init=False, repr=False, compare=False)
-    suppliers: list[tuple[int, np.ndarray, np.ndarray]] = field(
-        init=False, repr=False, compare=False
-    )
-    common_supply: list[tuple[int, list[tuple[int, float]]]] = field(
-        init=False, repr=False, compare=False
-    )
-    supplier: np.ndarray = field(init=False, repr=False, compare=False)
+    @cached_property
+    def supplier(self) -> np.ndarray:
+        """[activities] whether it is one of ``suppliers``."""
+        return np.isin(np.arange(len(self.activities)), [i for i, _, _ in self.suppliers])
+
+    @cached_property
+    def common_supply(self) -> list[tuple[int, list[tuple[int, float]]]]:
+        """Rows of capacity 0 that several linear activities make: (row, [(activity, amount)])."""
+        alone = {r for _, rows, _ in self.suppliers for r in rows}
+        out = []
+        for r, makers in enumerate(self._makers):
+            if not makers or self.capacity[r] != 0 or r in alone or not self.linear[makers].all():
+                continue
+            if all(self.activities[i].cost >= 0 for i in makers):
+                made = [-dict(self.activities[i].uses)[r] for i in makers]
+                out.append((r, list(zip(makers, made, strict=True))))
+        return out
 
     # --- value -----------------------------------------------------------------------------
 
@@ -140,8 +175,7 @@ class Program:
                     out[slot.account] += float(cost[:, s] @ flows.requests)
             served = np.bincount(flows.member, flows.requests, len(stream.rate))
             declined = np.maximum(stream.rate - served, 0.0)
-            penalty = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
-            out["value"] += float(penalty @ declined)
+            out["value"] += float(stream.penalty @ declined)
         out["value"] = -out["value"]
         for i, a in enumerate(self.activities):
             out[a.account] += self.cost[i] * allocation.levels[i]

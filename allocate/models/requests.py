@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +13,7 @@ from allocate.models.builder import HOUR, Builder, SlotRows
 from allocate.models.choices import Choice
 from allocate.models.classes import Classes
 from allocate.models.config import Config
+from allocate.models.curves import Constant, RequestCurve
 from allocate.models.features import class_features, class_sets
 from allocate.models.keys import distinct
 from allocate.models.menus import menu_of
@@ -90,6 +91,27 @@ def mean_contexts(config: Config, of: Demand) -> dict[str, float]:
     return out
 
 
+def headroom(config: Config, of: Demand) -> dict[str, float]:
+    """By model, success points that training could add before no request has any to gain.
+
+    A success is a chance: beyond this every class that may use the model would be solved with
+    more than certainty, at the least success that its curve can have.
+    """
+    c, total = of.classes, sum(autonomy.exponents(config))
+    there = np.bincount(of.origin, of.rate, len(c)) > 0
+    out = {}
+    for name, model in config.models.items():
+        allowed = np.array([*(name in labels for labels in c.models.labels), True])
+        able = allowed[c.models.codes] & there & (c.trainability > 0)
+        curve = autonomy.success_curve(model, total)
+        own = curve.ceiling if curve.flat else 0.0  # an effort curve may begin at nothing
+        quality = c.quality.get(name, np.full(len(c), np.nan))
+        least = np.where(np.isnan(quality), own, quality) if curve.flat else np.zeros(len(c))
+        left = (1.0 - least[able]) / c.trainability[able]
+        out[name] = float(np.clip(left.max(initial=0.0), 0.0, 1.0))
+    return out
+
+
 def request_stream(
     config: Config, builder: Builder, of: Demand, choices: Sequence[Choice]
 ) -> Stream:
@@ -110,7 +132,7 @@ def request_stream(
     c = of.classes
     waiting = c.latency_usd_per_s
     waiting = np.where(np.isnan(waiting), config.prices.latency_usd_per_s, waiting)
-    curves = {x.technology: x.curve for x in choices}
+    curves, factor = _curves(config, of, choices)
     stream = Stream(
         name="requests",
         rate=of.rate,
@@ -127,7 +149,7 @@ def request_stream(
         decline_cost=of.of(np.where(c.decline, c.decline_cost_usd, np.inf)),
         addition_slot=[names[s] for s in kept].index("latency"),
         addition=of.of(waiting),
-        factor=_factors(config, of, choices),
+        factor=factor,
         difficulty=None if np.all(c.difficulty == 1) else of.of(c.difficulty),
         origin=of.origin,
         period=of.period,
@@ -136,17 +158,26 @@ def request_stream(
     return affordable(stream, builder.rows, builder.activities)
 
 
-def _factors(config: Config, of: Demand, choices: Sequence[Choice]) -> dict[int, np.ndarray]:
-    """Technology → [K] success relative to the model's own ceiling, where classes say it."""
-    out = {}
+def _curves(
+    config: Config, of: Demand, choices: Sequence[Choice]
+) -> tuple[dict[int, RequestCurve], dict[int, np.ndarray]]:
+    """(technology → curve, technology → [K] factor on it where classes say their quality).
+
+    The factor is the class's quality over the model's own ceiling. Where that is 0 there is
+    no curve to scale: a class's quality is then a constant success.
+    """
+    curves = {x.technology: x.curve for x in choices}
+    factors = {}
     for i, model in {x.technology: x.model for x in choices}.items():
         quality = of.classes.quality.get(model or "")
         if model is None or quality is None:
             continue
         total = sum(autonomy.exponents(config))
-        best = autonomy.ceiling(autonomy.success_curve(config.models[model], total))
-        out[i] = of.of(np.where(np.isnan(quality), 1.0, quality / best if best > 0 else 1.0))
-    return out
+        own = best = autonomy.success_curve(config.models[model], total).ceiling
+        if best <= 0:
+            curves[i], best = replace(curves[i], success=Constant(1.0)), 1.0
+        factors[i] = of.of(np.where(np.isnan(quality), own, quality) / best)
+    return curves, factors
 
 
 # --- groups -------------------------------------------------------------------------------

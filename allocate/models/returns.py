@@ -80,7 +80,7 @@ def affordable(stream: Stream, rows: Sequence[Row], activities: Sequence[Activit
         return stream
     idle = np.array([_linear(t) and t.target == 0 for t in stream.technologies])
     _refuse_concentration(stream, endless, endless | idle[stream.technology_of])
-    supply = _supply(rows, activities)
+    supply = most_supply(rows, activities)
     technologies, factor, arms = list(stream.technologies), dict(stream.factor), list(stream.arms)
     known: dict[tuple[int, float], int] = {}
     for a in np.flatnonzero(endless):
@@ -137,7 +137,7 @@ def _most_effort(stream: Stream, arm: int, supply: np.ndarray) -> float:
     return bound if np.isfinite(bound) else UNBOUNDED_EFFORT
 
 
-def _supply(rows: Sequence[Row], activities: Sequence[Activity]) -> np.ndarray:
+def most_supply(rows: Sequence[Row], activities: Sequence[Activity]) -> np.ndarray:
     """[rows] the most that can be used of each: its capacity and all that activities add."""
     capacity = np.maximum([r.capacity for r in rows], 0.0)
     out = np.full(len(rows), np.inf)

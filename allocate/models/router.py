@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from allocate.models.builder import Builder, Use
 from allocate.models.config import Config, Model
+from allocate.models.limits import NO_BOUND
 from allocate.models.program import Resource
 
 
@@ -170,7 +171,7 @@ def latency_slots(builder: Builder, config: Config) -> None:
         axis = f"limit:latency.{name}"
         builder.slot(f"latency.{name}", "s", axis=axis, rows=(seconds,))
         builder.slot(f"served.{name}", "request", axis=axis, rows=(served,))
-        i = builder.activity(path, ((seconds, -limit.mean_s), (served, 1.0)), upper=1e12)
+        i = builder.activity(path, ((seconds, -limit.mean_s), (served, 1.0)), upper=NO_BOUND)
         builder.resource(
             Resource(
                 path,

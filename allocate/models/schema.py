@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from allocate.files import write_whole
 from allocate.models.config import Config
 
 COMMITTED = Path(__file__).parents[1] / "schema" / "config.schema.json"
@@ -29,4 +30,4 @@ def render() -> str:
 
 
 if __name__ == "__main__":
-    COMMITTED.write_text(render(), encoding="utf-8")
+    write_whole(COMMITTED, render())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from allocate.models.classes import Classes
 from allocate.models.config import Config, RequestClass
-from allocate.models.lanes import floor_ms
+from allocate.models.lanes import CLOSEST, floor_ms
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Servable:
 
 
 def _too_slow(fastest: float) -> str:
-    return f"its `max_tpot_ms` is below the fastest token that it may use, {fastest:g} ms"
+    return f"its `max_tpot_ms` is below the fastest token that it may use, {fastest:.7g} ms"
 
 
 def servable(config: Config) -> Servable:
@@ -75,7 +75,9 @@ def servable(config: Config) -> Servable:
     deployed: dict[str, float] = {}
     for name, item in config.deployments.items():
         if item.stage != "prefill":
-            fastest = min(item.tpot_ms) if item.tpot_ms else floor_ms(name, item)
+            # an empty batch decodes nothing: a speed of its own must be a little above its floor
+            floor = floor_ms(name, item) / (1.0 - CLOSEST)
+            fastest = min(item.tpot_ms) if item.tpot_ms else floor
             deployed[item.model] = min(fastest, deployed.get(item.model, math.inf))
     fastest_ms: dict[str, float] = {}
     for name, model in config.models.items():

@@ -13,7 +13,15 @@ from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.curves import Reuse
 from allocate.models.program import Program
-from allocate.models.requests import arrivals, demand, group_traffic, mean_contexts, request_stream
+from allocate.models.reads import Reads
+from allocate.models.requests import (
+    arrivals,
+    demand,
+    group_traffic,
+    headroom,
+    mean_contexts,
+    request_stream,
+)
 from allocate.models.state import Built as Built
 from allocate.models.state import State as State
 from allocate.models.state import advance as advance
@@ -23,7 +31,9 @@ from allocate.models.state import kin as kin
 def build(config: Config, classes: Classes, state: State | None = None) -> Built:
     """The program of a config at a state (default: first menu of speeds, no training yet)."""
     state = state or State()
-    state = replace(state, grid=serving.speeds(config, state.grid))
+    reuse = _reuse(config)
+    needed = serving.needed(config, classes, reuse)
+    state = replace(state, grid=serving.speeds(config, state.grid, needed))
     names, shares, scales = _periods(config)
     builder = Builder(shares, names)
     members = demand(config, classes, names, shares, scales)
@@ -40,7 +50,6 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
     budget = _row_of(builder, "money")
     traffic = group_traffic(config, members, shares)
     tiers = serving.tiers(builder, config, gpus, state.grid, traffic, budget)
-    reuse = _reuse(config)
     arms = choices(
         config,
         builder,
@@ -48,13 +57,16 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
         serving.ways(config, tiers, reuse),
         share_uses,
         state.capability,
+        Reads(config, classes, members.features),
     )
     streams = [request_stream(config, builder, members, arms)]
     typical = mean_contexts(config, members) if config.training else {}
-    contexts = training.contexts(builder, config, state.worth, typical)
+    room = headroom(config, members) if config.training else {}
+    worth = {m: w for m, w in state.worth.items() if room.get(m, 0.0) > 0}
+    contexts = training.contexts(builder, config, worth, typical)
     tokens = serving.decoders(builder, tiers, contexts.values())
     makers = {key: tokens[place] for key, place in contexts.items()}
-    invested = training.training_stream(builder, config, gpus, makers, budget, state.worth)
+    invested = training.training_stream(builder, config, gpus, makers, budget, worth, room)
     if invested is not None:
         streams.append(invested)
     # worth × capability stands in the value of requests and in the worth of training: once
@@ -69,7 +81,16 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
         counts=tuple(builder.counts),
     )
     return Built(
-        program, config, classes, state, names, shares, tuple(tiers), reuse, tuple(builder.assumed)
+        program,
+        config,
+        classes,
+        state,
+        names,
+        shares,
+        tuple(tiers),
+        reuse,
+        tuple(builder.assumed),
+        needed,
     )
 
 

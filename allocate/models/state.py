@@ -19,6 +19,9 @@ from allocate.models.curves import Reuse
 from allocate.models.lanes import lane_key, refined, speeds
 from allocate.models.program import Allocation, Program
 from allocate.models.serving import Tier
+from allocate.models.stream import Flows, Stream
+
+_IN_USE = 1e-7  # share of a deployment's replicas below which a tier is not in use
 
 
 @dataclass(frozen=True)
@@ -89,35 +92,47 @@ class Built:
     tiers: tuple[Tier, ...]
     reuse: Mapping[str, Reuse]
     assumed: tuple[str, ...]
+    needed: Mapping[str, Sequence[float]] = field(default_factory=dict)  # speeds, by lane family
 
 
 def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) -> State:
     """The state that an answer implies: finer speeds where used, capability, its worth."""
     state = built.state
     if refine_speeds and built.config.deployments:
-        grid = refined(built.config, state.grid, _speeds_in_use(built.program, allocation))
+        used = speeds_in_use(built.program, allocation)
+        grid = refined(built.config, state.grid, used, built.needed)
         state = replace(state, grid=grid)
     if built.config.training is None:
         return state
+    stream = built.program.streams[0]
     capability = {a.model: 0.0 for a in built.config.training.assets.values()}
     for i, a in enumerate(built.program.activities):
         if a.labels.get("gain"):
             capability[a.labels["model"]] += float(allocation.levels[i])
-    return replace(state, capability=capability, worth=_worth(built, allocation, capability))
+    return replace(state, capability=capability, worth=worth_of(built, stream, allocation.flows[0]))
 
 
-def _speeds_in_use(program: Program, allocation: Allocation) -> dict[str, list[float]]:
+def speeds_in_use(program: Program, allocation: Allocation) -> dict[str, list[float]]:
     """By lane family, utilisations of tiers with replicas, for requests or for training."""
+    running = [(a, n) for a, n in zip(program.activities, allocation.levels, strict=True) if n > 0]
+    running = [(a, float(n)) for a, n in running if "utilisation" in a.labels]
+    total: dict[str, float] = {}
+    for a, n in running:
+        total[a.labels["deployment"]] = total.get(a.labels["deployment"], 0.0) + n
     used: dict[str, list[float]] = {}
-    for i, a in enumerate(program.activities):
-        if "utilisation" in a.labels and allocation.levels[i] > 1e-7 * max(1.0, a.upper * 1e-6):
+    for a, n in running:
+        if n > _IN_USE * total[a.labels["deployment"]]:
             used.setdefault(a.labels["family"], []).append(a.labels["utilisation"])
     return used
 
 
-def _worth(built: Built, allocation: Allocation, models: Mapping[str, float]) -> dict[str, float]:
-    """By model, USD per hour that a success point brings to the requests it answers."""
-    flows, stream = allocation.flows[0], built.program.streams[0]
+def worth_of(built: Built, stream: Stream, flows: Flows) -> dict[str, float]:
+    """By trained model, USD per hour that a success point brings to the requests it answers.
+
+    ``flows`` are of ``stream``: the program's own, or one made of its members and arms.
+    """
+    section = built.config.training
+    models = {a.model: None for a in section.assets.values()} if section is not None else {}
     answering = np.array([a.labels["model"] or "" for a in stream.arms])[flows.arm]
     origin = stream.origin[flows.member]
     per_request = built.classes.value_usd[origin] * built.classes.trainability[origin]
@@ -131,15 +146,11 @@ def kin(built: Built, before: Built) -> dict[str, str]:
     for tier in before.tiers:
         families.setdefault(tier.family, []).append(tier.utilisation)
     old = {row.name for row in before.program.rows}
-    new: dict[str, list[str]] = {}  # by lane, what its new rows count
-    for row in built.program.rows:
-        if row.name not in old:
-            lane, _, what = row.name.partition(" ")
-            new.setdefault(lane, []).append(what)
+    new = [row.name for row in built.program.rows if row.name not in old]
     for tier in built.tiers:
         near = min(
             families.get(tier.family, [tier.utilisation]), key=lambda u: abs(u - tier.utilisation)
         )
-        other = lane_key(tier.family, near)
-        out |= {f"{tier.key} {what}": f"{other} {what}" for what in new.get(tier.key, ())}
+        own, other = f"{tier.key} ", f"{lane_key(tier.family, near)} "
+        out |= {name: other + name.removeprefix(own) for name in new if name.startswith(own)}
     return out

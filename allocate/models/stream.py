@@ -24,6 +24,7 @@ import scipy.sparse as sp
 from allocate.models.curves import RequestCurve, Response
 
 _FEW, _BUCKETS = 24, 12  # ways of one technology: more than few are bounded in buckets
+_MOST_TOKENS = 1e12  # of a use without a cap, where an allocation has to have a number
 _NEAR = 0.01  # arms within this share of the money a request moves are priced exactly
 
 
@@ -37,6 +38,12 @@ class Flows(NamedTuple):
     arm: np.ndarray
     requests: np.ndarray
     tokens: np.ndarray
+
+    @classmethod
+    def empty(cls, n_uses: int) -> Flows:
+        """No pair at all; tokens are [0, n_uses]."""
+        none = np.zeros(0, int)
+        return cls(none, none, np.zeros(0), np.zeros((0, n_uses)))
 
 
 class Columns(NamedTuple):
@@ -107,6 +114,17 @@ class Stream:
         return np.array([a.technology for a in self.arms])
 
     @cached_property
+    def finite_caps(self) -> np.ndarray:
+        """[technologies, J] tokens of every use that a request may have, all of them finite."""
+        caps = np.array([t.caps for t in self.technologies], float)
+        return np.where(np.isfinite(caps), caps, _MOST_TOKENS)
+
+    @cached_property
+    def penalty(self) -> np.ndarray:
+        """[K] what declining costs, USD per request; 0 where it may not be declined at all."""
+        return np.where(np.isfinite(self.decline_cost), self.decline_cost, 0.0)
+
+    @cached_property
     def own_addition(self) -> np.ndarray:
         """[J+3, F, A]: use of the slot whose price members add to."""
         shape = (self.n_quantities, self.features.shape[1], len(self.arms))
@@ -159,12 +177,12 @@ class Stream:
             arms = np.flatnonzero(opened.any(axis=0))
             if not len(part) or not arms.size:
                 continue
-            profit = self._profit(k, arms, self._prices(k, arms, table), opened[:, arms])
+            profit = self._profit(k, arms, self.quantity_prices(table, k, arms), opened[:, arms])
             out[part[:, None], arms] = np.where(opened[:, arms], profit, -np.inf)
         return out
 
-    def _prices(self, k: np.ndarray, arms: np.ndarray, table: np.ndarray) -> np.ndarray:
-        """[n, J+3, arms]: price of every quantity to members k."""
+    def quantity_prices(self, table: np.ndarray, k: np.ndarray, arms: np.ndarray) -> np.ndarray:
+        """[n, J+3, arms]: price of every quantity to members k, from a ``price_table``."""
         out = np.empty((len(k), self.n_quantities, len(arms)))
         groups = self.group[k]
         for g in np.unique(groups):

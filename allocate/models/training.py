@@ -26,13 +26,14 @@ from allocate.models.curves import (
     Saturating,
     ScalingLaw,
     SquareCost,
+    Table,
 )
+from allocate.models.limits import TINY
 from allocate.models.program import Resource, Term
+from allocate.models.returns import most_supply
 from allocate.models.stream import Arm, Slot, Stream
-
-INPUTS = ("rollout", "verifier", "update")
-MOST_TOKENS = 1e6  # cap of an input, in reference amounts
-MOST_GAIN = 10.0  # cap of a gain in success points; far above any, it only bounds the dual
+from allocate.models.training_bounds import INPUTS as INPUTS
+from allocate.models.training_bounds import SLACK, Bounds, free_tokens, reference_rate
 
 
 def gain_curve(gain: cfg.Gain) -> Any:
@@ -91,45 +92,61 @@ def training_stream(
     token_rows: Mapping[tuple[str, str], Sequence[int]],
     budget_row: int | None,
     worth: Mapping[str, float],
+    room: Mapping[str, float],
 ) -> Stream | None:
     """Register what training uses; returns one member per asset.
 
     None if no asset is worth anything. ``token_rows``: for each (asset, input) that is
-    decoded on a deployment, the row of its tokens in every period.
+    decoded on a deployment, the row of its tokens in every period. ``room``: by model, the
+    most success points that all its assets together may add.
     """
     section, assets = config.training, _worthy(config, worth)
     if section is None or not assets:
         return None
-    gain_rows, technologies, input_rows = [], [], []
+    # training that costs more than all gains together could earn is in no answer
+    affordable = sum(worth[m] * room[m] for m in {a.model for a in assets.values()})
+    limits = Bounds(most_supply(builder.rows, builder.activities), affordable)
+    gain_rows, technologies, input_rows, caps = [], [], [], []
     for name, asset in assets.items():
-        rows = []
+        rows, most = [], []
         for kind in INPUTS:
             spec: cfg.TrainingInput | None = getattr(asset, kind)
             if spec is None:
                 rows.append(-1)
+                most.append(1.0)
                 continue
             row = builder.row(f"training {name} {kind} tokens", "token/h")
             rows.append(row)
             levels = asset.staleness if kind == "rollout" else []
             made = token_rows.get((name, kind))
-            _supply(builder, config, name, kind, spec, levels, row, gpus, made, budget_row)
+            free = free_tokens(asset, spec, config, room[asset.model])
+            ids = _supply(
+                builder, config, name, kind, spec, levels, row, gpus, made, budget_row,
+                replace(limits, free=free),
+            )  # fmt: skip
+            made_by = [builder.activities[i] for i in ids]
+            most.append(sum(a.upper * a.labels["efficiency"] for a in made_by))
         input_rows.append(rows)
         gain_rows.append(builder.row(f"training {name} gain", "success point"))
-        technologies.append(_technology(asset, config))
-    _portfolio(builder, config, section, assets, gain_rows, worth)
+        technologies.append(_technology(asset, config, most, room[asset.model]))
+        caps.append(most)
+    _portfolio(builder, config, section, assets, gain_rows, worth, room, caps)
     return _stream(assets, technologies, input_rows, gain_rows)
 
 
-def _technology(asset: cfg.TrainingAsset, config: cfg.Config) -> RequestCurve:
-    exponents, references, caps = [], [], []
+def _technology(
+    asset: cfg.TrainingAsset, config: cfg.Config, caps: Sequence[float], room: float
+) -> RequestCurve:
+    exponents, references = [], []
     for kind in INPUTS:
         spec: cfg.TrainingInput | None = getattr(asset, kind)
         exponents.append(spec.exponent if spec else 0.0)
-        reference = _reference(spec, config) if spec else 1.0
-        references.append(reference)
-        caps.append(MOST_TOKENS * reference if spec else 1.0)
+        references.append(reference_rate(spec, config) if spec else 1.0)
     effort = Effort(tuple(exponents), tuple(references))
-    return RequestCurve(gain_curve(asset.gain), effort, ResidualRisk(0.0), tuple(caps))
+    curve = gain_curve(asset.gain)
+    if isinstance(curve, Linear):  # it alone would pass the bound at any price
+        curve = Table((room / curve.scale,), (room,))
+    return RequestCurve(curve, effort, ResidualRisk(0.0), tuple(caps))
 
 
 def _supply(
@@ -143,13 +160,15 @@ def _supply(
     gpus: Mapping[str, tuple[int, ...]],
     decoded: Sequence[int] | None,
     budget_row: int | None,
-) -> None:
+    limits: Bounds,
+) -> list[int]:
     """Activities that make one kind of training token, by staleness level and period.
 
     A token of a level costs κ times what a token costs, wherever it is made; the most that
     can be made, ``max_tokens_per_s``, counts tokens.
     """
-    cap = _supply_limit(builder, asset, kind, spec)
+    cap, ids = _supply_limit(builder, asset, kind, spec), []
+    most = np.inf if spec.max_tokens_per_s is None else spec.max_tokens_per_s * HOUR
     for level in levels or [cfg.StalenessLevel(versions=0.0, efficiency=1.0)]:
         for t, period in enumerate(builder.period_names):
             uses = [(row, -level.efficiency), *((r, 1.0) for r in cap)]
@@ -162,19 +181,26 @@ def _supply(
                 pay += per_gpu * config.gpus[spec.gpu].price_usd_per_h
             if budget_row is not None:
                 uses.append((budget_row, pay))
-            builder.activity(
+            upper, free = limits.level(uses, pay)
+            # what cannot be had at all is kept out by its row
+            upper = max(min(upper, SLACK * most), reference_rate(spec, config))
+            free = free and bool(np.isinf(most))
+            i = builder.activity(
                 f"{asset} {kind} tokens, {level.versions:g} versions old [{period}]",
                 uses,
                 pay,
                 "training",
-                MOST_TOKENS * _reference(spec, config) / level.efficiency,
+                upper,
                 layer="training",
                 asset=asset,
                 input=kind,
                 staleness=level.versions,
                 period=t,
                 efficiency=level.efficiency,
+                free=free,
             )
+            ids.append(i)
+    return ids
 
 
 def _supply_limit(builder: Builder, asset: str, kind: str, spec: cfg.TrainingInput) -> list[int]:
@@ -196,12 +222,6 @@ def _supply_limit(builder: Builder, asset: str, kind: str, spec: cfg.TrainingInp
     return [row]
 
 
-def _reference(spec: cfg.TrainingInput, config: cfg.Config) -> float:
-    """Tokens an hour that keep an index of 1: those of a window, over the window."""
-    assert config.training is not None  # an input stands in no other section
-    return spec.reference_tokens * config.training.depreciation_per_h
-
-
 def _portfolio(
     builder: Builder,
     config: cfg.Config,
@@ -209,11 +229,18 @@ def _portfolio(
     chosen: Mapping[str, cfg.TrainingAsset],
     gain_rows: Sequence[int],
     worth: Mapping[str, float],
+    room: Mapping[str, float],
+    caps: Sequence[Sequence[float]],
 ) -> None:
     """Gains at their worth, less the price of their variance: κ/2 (g'Cg + Σ ν g²/verifier)."""
     kappa = section.risk_aversion
     assets = list(chosen.items())
-    uses: list[list[tuple[int, float]]] = [[(r, 1.0)] for r in gain_rows]
+    models = {asset.model for _, asset in assets}
+    full = {
+        m: builder.row(f"training {m} capability", "success point", room[m]) for m in sorted(models)
+    }
+    uses = [[(r, 1.0), (full[a.model], 1.0)] for r, (_, a) in zip(gain_rows, assets, strict=True)]
+    most = np.array([SLACK * room[asset.model] for _, asset in assets])
     if kappa > 0:
         factors = _factors(section, chosen)
         for i, factor in enumerate(factors):
@@ -222,8 +249,9 @@ def _portfolio(
             for r, sign in zip(rows, signs, strict=True):
                 for j, loading in enumerate(factor):
                     uses[j].append((r, sign * loading))
+            upper = float(np.abs(factor) @ most)
             y = builder.activity(
-                f"training risk factor {i}", [(r, -1.0) for r in rows], 0.0, "training", MOST_GAIN
+                f"training risk factor {i}", [(r, -1.0) for r in rows], 0.0, "training", upper
             )
             builder.terms.append(Term((y,), SquareCost(kappa)))
         for j, (name, asset) in enumerate(assets):
@@ -232,14 +260,14 @@ def _portfolio(
             exposed = builder.row(f"training {name} unverified gain", "success point")
             uses[j].append((exposed, 1.0))
             y = builder.activity(
-                f"training {name} unverified gain", [(exposed, -1.0)], 0.0, "training", MOST_GAIN
+                f"training {name} unverified gain", [(exposed, -1.0)], 0.0, "training", most[j]
             )
-            reference = _reference(asset.verifier, config)
-            most = MOST_TOKENS * reference
+            reference = reference_rate(asset.verifier, config)
             # the same verifier tokens serve the index and the variance: they are not used up
             made = builder.row(f"training {name} verifier observations", "token/h")
+            observed = caps[j][INPUTS.index("verifier")]
             n = builder.activity(
-                f"training {name} observations", [(made, 1.0)], 0.0, "training", most
+                f"training {name} observations", [(made, 1.0)], 0.0, "training", observed
             )
             _observe(builder, name, made)
             weight = kappa * asset.verifier_noise * reference
@@ -252,11 +280,12 @@ def _portfolio(
             uses[j],
             -worth.get(asset.model, 0.0),
             "training",
-            MOST_GAIN,
+            most[j],
             layer="training",
             asset=name,
             model=asset.model,
             gain=True,
+            room=room[asset.model],
         )
 
 
@@ -278,7 +307,7 @@ def _factors(section: cfg.Training, chosen: Mapping[str, cfg.TrainingAsset]) -> 
                 i, j = names.index(a), names.index(b)
                 corr[i, j] = corr[j, i] = value
     weights, vectors = np.linalg.eigh(corr * np.outer(std, std))
-    kept = weights > 1e-15 * max(weights.max(), 1e-300)
+    kept = weights > 1e-15 * max(weights.max(), TINY)
     return (vectors[:, kept] * np.sqrt(weights[kept])).T
 
 

@@ -54,6 +54,8 @@ percent = 0.01 = pct
 _NUMBER = r"[+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 # "720 1/h" is 720/h: a rate of what the field counts.
 _TEXT = re.compile(rf"\s*(?P<number>{_NUMBER})(?:\s*|\s+1\s*(?=/))(?P<unit>[A-Za-zµ%$/* ]{{0,60}})")
+# "$2.60/h" is how people write money; the number comes first here.
+_DOLLARS = re.compile(rf"\s*(?:\$|USD)\s*(?P<number>{_NUMBER})\s*(?P<rest>(?:/[A-Za-z/ ]*)?)\s*")
 
 
 @cache
@@ -105,10 +107,10 @@ def convert(text: str, unit: str) -> float:
     """Read a number with a unit, such as "120 USD/h", as a number of ``unit``."""
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise UnitError(
-            f"`{text}` is not a number",
-            f"write {_spoken(unit)}, or a text with its unit",
-        )
+        hint = f"write {_spoken(unit)}, or a text with its unit"
+        if dollars := _DOLLARS.fullmatch(text):
+            hint = f'write "{dollars["number"]} USD{dollars["rest"]}"'
+        raise UnitError(f"`{text}` is not a number", hint)
     number = float(match["number"])
     written = match["unit"].strip()
     try:

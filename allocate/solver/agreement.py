@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from allocate.models.ladder import laddered
 from allocate.models.loader import Loaded
 from allocate.models.stack import Built, State, advance, build, kin
 from allocate.solver.answer import Answer, Request, answer_to
@@ -64,6 +65,15 @@ def rounds(loaded: Loaded, first: Round, request: Request) -> Iterator[Round]:
         yield latest
         if not state.numbers and quiet >= _QUIET:
             return
+
+
+def widened(loaded: Loaded, found: Round, request: Request) -> Answer | None:
+    """The answer of a round with a ladder of speeds around its own; None if not certified."""
+    state = laddered(found.built, found.answer.allocation)
+    built = build(loaded.config, loaded.classes, state)
+    prices = _known(built, found)
+    answer = answer_to(built.program, prices, request, warm=True, said={"phase": "ranges"})
+    return answer if answer.certificate.holds else None
 
 
 def moved(before: State, after: State) -> float:

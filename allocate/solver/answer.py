@@ -97,6 +97,5 @@ def _judged(program: Program, result, request: Request, method: str) -> Answer:
 
 def nothing(program: Program) -> Allocation:
     """Everything declined: what is left when no allocation was found."""
-    none = np.zeros(0, int)
-    flows = tuple(Flows(none, none, np.zeros(0), np.zeros((0, s.n_uses))) for s in program.streams)
+    flows = tuple(Flows.empty(s.n_uses) for s in program.streams)
     return Allocation(flows, np.zeros(len(program.activities)))

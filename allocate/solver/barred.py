@@ -25,7 +25,7 @@ def lowered(program: Program, duals: np.ndarray) -> np.ndarray:
         return duals
     out = duals.copy()
     most = program.dual(out)
-    most += _SAME * max(abs(most), 1e-6 * program.at_stake)
+    most += _SAME * program.scale(most)
     for r in rows:
         low, high, best = 0.0, float(out[r]), out
         for step in range(_HALVINGS + 1):

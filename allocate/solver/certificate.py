@@ -44,6 +44,13 @@ class Certificate:
         )
 
     @property
+    def error(self) -> float:
+        """How far the welfare may be from the truth: gap and violation, in USD per hour."""
+        size = max(abs(self.primal), abs(self.dual))
+        share = abs(self.relative_gap) + self.max_violation
+        return float(share * size) if np.isfinite(size) else np.inf
+
+    @property
     def feasible(self) -> bool:
         """The allocation itself is within the tolerance, whatever its value."""
         return bool(np.isfinite(self.primal) and self.max_violation <= self.tolerance)
@@ -58,10 +65,8 @@ def certify(
     primal = value - sum(accounts.values())
     duals_ok = bool(np.all(np.isfinite(duals)) and np.all(duals >= 0))
     dual = dual_bound(program, duals) if duals_ok else np.inf
-    scale = max(abs(primal), abs(dual) if np.isfinite(dual) else 0.0)
-    # an answer worth nothing is judged against the money at stake, not against zero
     moved = abs(value) + sum(abs(v) for v in accounts.values())
-    scale = max(scale, 1e-9 * max(moved, program.at_stake), 1e-300)
+    scale = gap_scale(program, primal, dual, moved)
     violation, where, slack = _violations(program, allocation)
     return Certificate(
         primal=primal,
@@ -79,6 +84,16 @@ def certify(
         max_slackness=float(np.max(duals * np.maximum(slack, 0.0), initial=0.0) / scale),
         tolerance=tolerance,
     )
+
+
+def gap_scale(program: Program, primal: float, dual: float, moved: float = 0.0) -> float:
+    """What a gap is measured against, USD per hour.
+
+    The welfare or its bound; an answer worth nothing is judged against the money ``moved``
+    in it or at stake, not against zero.
+    """
+    size = max(abs(primal), abs(dual) if np.isfinite(dual) else 0.0)
+    return max(size, 1e-9 * max(moved, program.at_stake), 1e-300)
 
 
 class _Doubted(RequestCurve):

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 from allocate.models.program import Activity, Program
 from allocate.models.stream import Stream
 from allocate.solver.certificate import certify, dual_bound
+from allocate.solver.highs import vertex
 from allocate.solver.methods.newton import Result, newton
 from allocate.solver.methods.start import first_prices, settled
 
@@ -175,20 +175,10 @@ def _linear_program(
     limit = np.concatenate([program.capacity / relaxed.sizes, np.ones((~forced).sum())])
     cost = np.concatenate([np.zeros(n_x), program.cost * unit])
     high = np.concatenate([np.ones(n_x), program.upper / unit])
-    found = linprog(
-        cost,
-        A_ub=above,
-        b_ub=limit,
-        A_eq=who[np.flatnonzero(forced)] if forced.any() else None,
-        b_eq=np.ones(forced.sum()) if forced.any() else None,
-        bounds=np.stack([np.zeros(n_x + n_y), high], 1),
-        method="highs-ds",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if found.status != 0 or found.x is None:
+    found = vertex(cost, above, limit, high, who[np.flatnonzero(forced)])
+    if found is None:
         return None
-    duals = np.maximum(-found.ineqlin.marginals[: len(program.rows)], 0.0) / relaxed.sizes
-    return float(found.fun), found.x[n_x:] * unit, duals
+    return found.value, found.x[n_x:] * unit, found.prices[: len(program.rows)] / relaxed.sizes
 
 
 # --- the program -----------------------------------------------------------------------------

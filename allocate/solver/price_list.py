@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from allocate.models.program import Allocation, Program, Resource
+from allocate.solver.sentences import Range, is_floor, sentence
 
 _BINDING = 1e-6  # a row used to this share of its capacity binds
 
@@ -77,7 +79,7 @@ class PriceList:
         low, high = self.ranges.get(r.path, (None, None))
         if not binding:
             # price 0 down to what is used; a floor's is 0 up to there
-            low, high = (0.0, used) if _is_floor(r) else (used, None)
+            low, high = (0.0, used) if is_floor(r) else (used, None)
         if self._decides_numbers(r):
             low, high = None, None
         return Price(
@@ -92,18 +94,27 @@ class PriceList:
             binding,
             low,
             high,
-            self._sentence(r, value, pay, slack),
+            self._sentence(r, value, pay, slack, (low, high)),
         )
 
     def _decides_numbers(self, r: Resource) -> bool:
         """Whether another capacity may buy another number of whole replicas."""
         return any(i in self.counted for i, _ in r.rows)
 
-    def _sentence(self, r: Resource, value: float, pay: float, slack: bool) -> str:
-        said = _sentence(r, value, pay, slack)
+    def _sentence(self, r: Resource, value: float, pay: float, slack: bool, reach: Range) -> str:
+        said = sentence(r, value, pay, slack, reach)
         if self._decides_numbers(r):
             return f"With as many whole replicas as now: {said[0].lower()}{said[1:]}"
+        if r.capacity == 0 and value > 0 and self._closed > 1:
+            return f"{said} That is with the other capacities at 0 opened too, if it needs them."
         return said
+
+    @cached_property
+    def _closed(self) -> int:
+        """How many capacities of 0 have a price."""
+        resources = [r for r in self.program.resources if r.capacity == 0]
+        levels = self.allocation.levels
+        return sum(self.program.value_of(r, self.duals, levels) > 0 for r in resources)
 
     def _used(self, r: Resource) -> tuple[float | None, float]:
         """(use in the unit of the capacity, at its fullest; share of time that it is full)."""
@@ -132,49 +143,10 @@ class PriceList:
         return best, 1.0
 
 
-def _is_floor(r: Resource) -> bool:
-    return r.path.endswith("min_share")
-
-
 def _slack(r: Resource, used: float | None) -> bool:
     """Whether some of a capacity is left; a floor has room where more than it is used."""
     if used is None or r.capacity is None:
         return False
-    if _is_floor(r):  # a floor of 0 holds nothing up
+    if is_floor(r):  # a floor of 0 holds nothing up
         return r.capacity == 0 or used > r.capacity * (1 + _BINDING)
     return used < r.capacity * (1 - _BINDING)
-
-
-def _sentence(r: Resource, value: float, pay: float, slack: bool) -> str:
-    if value == 0.0 and _is_floor(r):
-        return "The limit holds nothing up: it costs nothing."
-    if value == 0.0 and slack:
-        return f"There is {r.label} to spare: the next {r.noun} is worth nothing."
-    if value == 0.0:
-        return f"Nobody would pay for the next {r.noun}."
-    if value < 0.0:
-        return f"The limit costs: one {r.noun} more lowers welfare by {_usd(-value)} an hour."
-    if r.kind == "gpu":
-        return (
-            f"The next {r.noun} is worth {_usd(value + pay)}; you pay {_paid(r, pay)}, "
-            f"so one more gains {_usd(value)}."
-        )
-    if pay > 0:
-        return (
-            f"The next {r.noun} is worth {_usd(value + pay)} and costs {_usd(pay)}, "
-            f"so one more gains {_usd(value)} an hour."
-        )
-    return f"The next {r.noun} is worth {_usd(value)} an hour."
-
-
-def _paid(r: Resource, pay: float) -> str:
-    """What a GPU costs, and why that is less than its price where it is not always busy."""
-    share = pay / r.pay if r.pay else 1.0
-    if share > 1 - 1e-9:
-        return _usd(pay)
-    return f"{_usd(pay)} ({_usd(r.pay)} in the {100 * share:.3g} % of the day when all are in use)"
-
-
-def _usd(amount: float) -> str:
-    """Four digits at least, and never in powers of ten."""
-    return f"${amount:,.0f}" if amount >= 1e4 else f"${amount:,.4g}"

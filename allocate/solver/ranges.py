@@ -77,12 +77,38 @@ def _traded(
     solve: Solve,
 ) -> float | None:
     """The capacity that is held when it is traded at the edge of the band, or None."""
-    capacity = float(resource.capacity or 0.0)
     edge = value - sign * BAND * abs(value)
-    most = capacity if sign < 0 else _MOST * capacity
     start = duals.copy()
     for r, _ in resource.rows:
         start[r] *= edge / value
+    return held_when_traded(program, near, resource, start, edge, sign, solve)
+
+
+def held_when_traded(
+    program: Program,
+    near: Program,
+    resource: Resource,
+    start: np.ndarray,
+    edge: float,
+    sign: float,
+    solve: Solve = newton,
+) -> float | None:
+    """The capacity that is held when more of it is bought, or what there is sold, at a price.
+
+    Args:
+        program: whole.
+        near: the program with the arms that matter at these prices.
+        resource: has rows of its own.
+        start: [rows] prices to begin with.
+        edge: the price it is traded at, in its unit.
+        sign: 1 to buy up to eight times the capacity, -1 to sell.
+        solve: finds prices and an allocation from a start.
+
+    Returns:
+        the capacity; None where the trade has no end there or is not certified.
+    """
+    capacity = float(resource.capacity or 0.0)
+    most = capacity if sign < 0 else _MOST * capacity
     market = _with_market(near, resource, edge, most, sign)
     found = solve(market, start)
     whole = _with_market(program, resource, edge, most, sign)

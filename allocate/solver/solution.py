@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -14,11 +13,14 @@ from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
 from allocate.models.reading import Reading
 from allocate.models.state import Built
+from allocate.plain import plain
 from allocate.solver.certificate import Certificate
 from allocate.solver.price_list import Price, PriceList
-from allocate.solver.result import FORMAT_VERSION
+from allocate.solver.result import head
 from allocate.solver.warm import start_of
 
+_STOPPED = "stopped at your request: this is the best answer so far, not the last one"
+_UNRANGED = "stopped at your request before the prices had ranges: how far they hold is not known"
 _DISAGREES = 1e-3  # from here on a fixed point that was not reached is told
 
 
@@ -34,6 +36,7 @@ class Solution:
     certificate: Certificate
     ranges: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     stopped: bool = False
+    unranged: bool = False
     timing: dict[str, float] = field(default_factory=dict)
     solver: dict[str, Any] = field(default_factory=dict)
     whole: dict | None = None
@@ -112,27 +115,22 @@ class Solution:
 
     def to_dict(self) -> dict[str, Any]:
         """The result document of ``--format json``."""
-        from allocate import __version__
-
         c = self.certificate
         certificate = {
-            "primal": _number(c.primal),
-            "dual": _number(c.dual),
-            "relative_gap": _number(c.relative_gap),
-            "max_violation": _number(c.max_violation),
-            "max_foc_residual": _number(c.max_foc_residual),
+            "primal": c.primal,
+            "dual": c.dual,
+            "relative_gap": c.relative_gap,
+            "max_violation": c.max_violation,
+            "max_foc_residual": c.max_foc_residual,
             "tolerance": c.tolerance,
             "holds": c.holds,
-            "max_slackness": _number(c.max_slackness),
+            "max_slackness": c.max_slackness,
             "violated": c.violated,
         }
         document = {
-            "format_version": FORMAT_VERSION,
-            "allocate_version": __version__,
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "config_sha256": self.loaded.sha256,
+            **head(self.loaded.sha256),
             "status": self.status,
-            "objective": {"unit": "USD/h", **{k: _number(v) for k, v in self.objective.items()}},
+            "objective": {"unit": "USD/h", **self.objective},
             "certificate": certificate,
             "prices": [p.to_dict() for p in self.prices] if self.priced else [],
             "rates": self.rates,
@@ -150,39 +148,31 @@ class Solution:
             document["start"] = start_of(self.program, self.duals, self.built.state)
         if self.whole is not None:
             document["whole_replicas"] = self.whole
-        return _clean(document)
+        return plain(document)
 
     def warnings(self) -> list[str]:
         """What a reader should know before relying on the answer."""
         out = [str(w) for w in self.loaded.warnings]
+        if self.stopped or self.unranged:
+            out.insert(0, _STOPPED if self.stopped else _UNRANGED)
         out += self.layers.warnings(self.disagreement if self.disagreement > _DISAGREES else 0.0)
         if self.whole is not None and not self.certificate.holds and self.priced:
             out.append(
                 "prices are those at these whole numbers of replicas; a GPU that would buy one "
                 "more replica may be worth more: solve again with it"
             )
-        if not self.certificate.holds:
+        if self.whole is not None and self.whole["replicas"] is None:
+            out.append(
+                "no whole numbers of replicas were found that keep every limit: what is shown runs "
+                + ", ".join(
+                    f"{x:.4g} of {n if len(self.built.periods) > 1 else n.rpartition(' [')[0] or n}"
+                    for n, x in self.whole["continuous"].items()
+                )
+                + "; give more of a GPU type, let a class be declined, or drop integer_replicas"
+            )
+        elif not self.certificate.holds:
             out.append(
                 f"not certified: gap {self.certificate.relative_gap:.2g}, violation "
                 f"{self.certificate.max_violation:.2g}, tolerance {self.certificate.tolerance:g}"
             )
         return out
-
-
-def _number(x: float) -> float | None:
-    return float(x) if np.isfinite(x) else None
-
-
-def _clean(x: Any) -> Any:
-    """Plain Python with finite numbers, whatever NumPy was in it."""
-    if isinstance(x, dict):
-        return {str(k): _clean(v) for k, v in x.items()}
-    if isinstance(x, list | tuple):
-        return [_clean(v) for v in x]
-    if isinstance(x, bool | np.bool_):
-        return bool(x)
-    if isinstance(x, np.integer):
-        return int(x)
-    if isinstance(x, float | np.floating):
-        return _number(float(x))
-    return x

@@ -12,12 +12,12 @@ from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
 from allocate.models.stack import advance, build
-from allocate.solver.agreement import Round, moved, rounds
+from allocate.solver.agreement import Round, moved, rounds, widened
 from allocate.solver.answer import METHODS, Answer, Progress, Request, answer_to
 from allocate.solver.barred import lowered
 from allocate.solver.feasibility import conflicts
 from allocate.solver.methods.start import first_prices
-from allocate.solver.ranges import price_ranges
+from allocate.solver.ranges import Range, price_ranges
 from allocate.solver.solution import Solution
 from allocate.solver.warm import Warm
 from allocate.solver.wholes import Whole, whole_numbers
@@ -75,6 +75,7 @@ class _Work:
     iterations: int = 0
     passes: int = 0
     stopped: bool = False
+    unranged: bool = False
     reused: dict | None = None
 
     def run(self, ranges: bool) -> None:
@@ -88,13 +89,19 @@ class _Work:
         if ranges and final.certificate.holds:
             clock = time.perf_counter()
             try:
-                self.spans = price_ranges(
-                    final.program, final.duals, final.allocation, progress=self.request.progress
-                )
+                self.spans = self._spans()
             except KeyboardInterrupt:
-                pass  # the answer stands; how far its prices hold is not known
+                self.unranged = True  # the answer stands; how far its prices hold is not known
             finally:
                 self.timing["ranges_s"] = time.perf_counter() - clock
+
+    def _spans(self) -> dict[str, Range]:
+        """How far each price holds, with speeds to choose from for other capacities too."""
+        at, tell = self.final, self.request.progress
+        if self.whole is None and self._found.built.tiers:
+            wider = widened(self.loaded, self._found, self.request)
+            at = at if wider is None else wider
+        return price_ranges(at.program, at.duals, at.allocation, progress=tell)
 
     def _solve(self) -> None:
         config, classes = self.loaded.config, self.loaded.classes
@@ -147,6 +154,7 @@ class _Work:
             certificate=final.certificate,
             ranges=self.spans,
             stopped=self.stopped,
+            unranged=self.unranged,
             timing=self.timing,
             solver={
                 "method": final.method,

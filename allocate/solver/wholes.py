@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from allocate.models.program import Activity, Allocation, Count, Program, Row
-from allocate.solver.certificate import Certificate, certify
+from allocate.solver.certificate import Certificate, certify, gap_scale
+from allocate.solver.numbers import Numbers, likely_numbers
 
 _TRIES = 200
 _SWAPS = (1.0, 2.0, 4.0, 8.0)  # a large machine may stand where several small ones did
 _SAME = 1e-9  # a welfare larger by this share is larger
-
-Numbers = dict[str, float]  # by the name of the count
+_ROUNDING = 1e-6  # of a thing: so near a whole number it is one
 
 
 @dataclass
@@ -54,21 +54,28 @@ def whole_numbers(answer: Any, solve: Callable[[Program, np.ndarray], Any]) -> W
         return solve(program, _padded(answer.duals, counts))
 
     best, numbers = None, {}
-    for rounded in (np.ceil, np.floor):
-        start = {
-            name: float(rounded(m - 1e-6 if rounded is np.ceil else m + 1e-6))
-            for name, m in mean.items()
-        }
+    for start in _starts(answer, mean):
         found = tried(start)
         if _better(found, best):
             best, numbers = found, start
-            break
     if best is None:
-        numbers = dict.fromkeys(mean, 0.0)
-        best = tried(numbers)
+        return Whole(_in_none(answer, mean), _no_report(answer, mean))
     best, numbers = _improved(best, numbers, tried)
     final, inner = _in_full(answer, best, numbers)
     return Whole(final, _report(answer, final, inner, mean, numbers))
+
+
+def _starts(answer: Any, mean: Mapping[str, float]) -> Iterator[Numbers]:
+    """Numbers to begin with, each once: rounded up or down, and those of an integer program."""
+    tried: list[Numbers] = []
+    for numbers in (
+        {name: float(np.ceil(m - _ROUNDING)) for name, m in mean.items()},
+        likely_numbers(answer.program, answer.duals),
+        {name: float(np.floor(m + _ROUNDING)) for name, m in mean.items()},
+    ):
+        if numbers is not None and numbers not in tried:
+            tried.append(numbers)
+            yield numbers
 
 
 def _better(trial: Any | None, best: Any | None) -> bool:
@@ -110,6 +117,27 @@ def _moves(numbers: Numbers) -> Iterator[Numbers]:
         for several in _SWAPS:
             if numbers[less] >= several:
                 yield {**numbers, less: numbers[less] - several, more: numbers[more] + 1.0}
+
+
+def _in_none(answer: Any, mean: Mapping[str, float]) -> Any:
+    """The continuous answer, marked: its numbers are not whole, and none were found that are."""
+    off = {name: abs(m - round(m)) / max(m, 1.0) for name, m in mean.items()}
+    worst = max(off, key=lambda name: off[name])
+    certificate = replace(
+        answer.certificate, max_violation=off[worst], violated=f"whole numbers of {worst}"
+    )
+    return replace(answer, certificate=certificate)
+
+
+def _no_report(answer: Any, mean: Mapping[str, float]) -> dict:
+    return {
+        "replicas": None,
+        "continuous": {name: float(m) for name, m in mean.items()},
+        "welfare_bound": float(answer.certificate.dual),
+        "integer_gap": None,
+        "cost_of_rounding_usd_per_hour": None,
+        "certified_at_these_numbers": False,
+    }
 
 
 def _report(
@@ -204,9 +232,8 @@ def _in_full(answer: Any, best: Any, numbers: Numbers) -> tuple[Any, Certificate
         final.certificate = unbound
         return final, unbound
     inner = certify(whole, allocation, prices, tolerance)
-    size = max(abs(inner.primal), abs(answer.certificate.dual))
-    scale = max(size, 1e-9 * program.at_stake, 1e-300)
-    gap = float((answer.certificate.dual - inner.primal) / scale)
-    judged = replace(inner, dual=answer.certificate.dual, relative_gap=gap)
+    dual = answer.certificate.dual
+    gap = float((dual - inner.primal) / gap_scale(program, inner.primal, dual))
+    judged = replace(inner, dual=dual, relative_gap=gap)
     final = replace(best, program=whole, allocation=allocation, duals=prices, certificate=judged)
     return final, inner

@@ -4,7 +4,7 @@
 
 An instance has an API and two own models, three levels of autonomy, verification, a prefix
 cache, a trainable model and, half of the time, scarce GPUs. In each, one price is held at zero
-in one layer (``allocate.solver.studies.diagnosis.plant``), what comes of it is settled under
+in one layer (``plant.py``), what comes of it is settled under
 the true limits, and the result is diagnosed. Rows of the matrix are planted modes, columns what
 is reported; the last row is the joint answer itself, in which nothing must be found.
 
@@ -24,9 +24,9 @@ import numpy as np
 
 from allocate.errors import AllocateError
 from allocate.models.loader import load_dict
-from allocate.solver.studies.diagnosis.plant import MODES, plant
 from allocate.solver.studies.diagnosis.stage import stage
 from allocate.solver.studies.diagnosis.study import Diagnosis, examine
+from benchmarks.evidence.plant import MODES, optimum, plant
 
 COSTLY = 0.01  # of the joint welfare: a mode that costs less need not be found
 FALSE = 0.01  # of the joint welfare: a report of another mode that is larger is false
@@ -34,7 +34,7 @@ OPTIMUM = "optimum"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--instances", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
@@ -59,7 +59,7 @@ def tried(seed: int, number: int) -> list[dict[str, Any]]:
         return [{"instance": number, "mode": None, "failed": "nothing is worth doing"}]
     for mode in (*MODES, OPTIMUM):
         try:
-            outcome = on.optimum if mode == OPTIMUM else plant(mode, on)
+            outcome = optimum(on) if mode == OPTIMUM else plant(mode, on)
         except (LookupError, AllocateError) as error:
             out.append({"instance": number, "mode": mode, "failed": str(error)})
             continue

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from allocate.solver.studies.diagnosis.rules import RULES
+
 ROOT = Path(__file__).parents[2]
 CODES = ROOT / "docs" / "codes"
 PAPER = ROOT / "examples" / "paper_two_models.yaml"
@@ -35,8 +37,23 @@ def test_the_example_of_a_page_is_the_command_s_own_output(cli, shop, page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_explain_prints_the_page(cli, page):
-    assert cli("explain", page.stem.lower()).out == page.read_text("utf-8")
+def test_explain_prints_the_page_without_marks(cli, page):
+    out = cli("explain", page.stem.lower()).out
+    assert out.startswith(f"{page.stem}: ")
+    assert RULES[page.stem].condition in out
+    for mark in ("\\", "$$", "](", "<!--", "**", "```", "\n#"):
+        assert mark not in out
+    assert max(map(len, out.splitlines())) <= 90  # an example of a config is not folded
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_explain_writes_the_page_as_it_stands(cli, page, tmp_path):
+    cli("explain", page.stem, "--out", tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text("utf-8") == page.read_text("utf-8")
+
+
+def test_explain_lists_a_group(cli):
+    assert [line[:5] for line in cli("explain", "al2").out.splitlines()] == ["AL201", "AL202"]
 
 
 def test_explain_lists_the_rules_and_refuses_others(cli):

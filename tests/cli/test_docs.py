@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from allocate.cli.commands.solve import EXIT_CODES
+from allocate.cli.exit_codes import EXIT_CODES
 from allocate.models.schema import config_schema
 from allocate.solver.result import result_schema
 

@@ -43,6 +43,14 @@ def test_markdown_shows_pipes_as_text(cli, solved):
     assert "a\\|b\\<script\\>" in cli("solve", "c.yaml", "--format", "markdown").out
 
 
+def test_problems_as_csv_are_never_formulas(cli, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text('version: 1\nmodels: {"=HYPERLINK(1)": 3}\n')
+    rows = list(csv.reader(io.StringIO(cli("validate", path, "--format", "csv").out)))
+    assert len(rows) > 1
+    assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for r in rows for cell in r)
+
+
 def test_csv_is_never_a_formula(cli, solved):
     solved["prices"][0]["label"] = '=HYPERLINK("x")'
     out = cli("solve", "c.yaml", "--format", "csv").out

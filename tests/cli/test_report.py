@@ -17,7 +17,7 @@ from allocate.cli.report.draw import NARROW, WIDE
 from allocate.cli.report.kinds import read_page
 from allocate.cli.report.page import draw_page
 from allocate.cli.report.palette import COLOURS, SERIES
-from allocate.solver.result import without_answer
+from allocate.solver.result import ResultError, check_result, without_answer
 
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror=alert(2)> & "q" 'r' {{ 7*7 }}"""
 HERE = Path(__file__).parent
@@ -180,7 +180,6 @@ def test_findings_agree_with_the_numbers(result):
 def test_infeasible_result_names_the_conflict(report):
     document = without_answer(
         "infeasible",
-        version="0.1.0",
         config_sha256="0" * 64,
         tolerance=1e-6,
         conflicts=["budgets.money_usd = 1 needs at least 7200"],
@@ -221,14 +220,23 @@ def nothing(value: Any) -> Any:
     return [nothing(v) for v in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("open_parts", ["x", [1, "x", {}], [{"levels": 3, "lane": 1}], None])
-def test_what_is_missing_is_left_out(result, open_parts):
-    document = nothing(result) | {"rates": open_parts, "whole_replicas": open_parts}
-    document["artifacts"] = dict.fromkeys(result["artifacts"], open_parts)
-    document["conflicts"] = open_parts
-    page = pages_of(document)
-    for figure in [f for section in page.sections for f in section.figures]:
-        figure.chart(WIDE)
+def test_what_is_missing_is_left_out(result):
+    whole = {f.key for s in pages_of(result).sections for f in s.figures}
+    document = nothing(result) | dict.fromkeys(("rates", "whole_replicas", "conflicts"))
+    document["artifacts"] = dict.fromkeys(result["artifacts"])
+    figures = [f for s in pages_of(check_result(document)).sections for f in s.figures]
+    assert {f.key for f in figures} < whole
+    for figure in figures:
+        assert "NaN" not in json.dumps(figure.chart(WIDE))
+
+
+@pytest.mark.parametrize("odd", ["x", [1, "x", {}], [{"levels": 3, "lane": 1}]])
+@pytest.mark.parametrize("part", ["rates", "whole_replicas", "artifacts", "conflicts", "start"])
+def test_a_part_of_another_form_is_refused(result, part, odd):
+    if part == "artifacts":
+        odd = dict.fromkeys(result["artifacts"], odd)
+    with pytest.raises(ResultError, match=part):
+        check_result(result | {part: odd})
 
 
 def test_periods_that_are_alike_share_a_bar(result):

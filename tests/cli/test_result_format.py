@@ -2,10 +2,13 @@
 
 import json
 from importlib.resources import files
+from typing import Any
 
 import jsonschema
 import pytest
 
+from allocate import solve
+from allocate.solver.form import Result
 from allocate.solver.result import (
     FORMAT_VERSION,
     ResultError,
@@ -14,9 +17,11 @@ from allocate.solver.result import (
     result_schema,
     without_answer,
 )
+from tests.cli.keys import extra
+from tests.solver import cases
 
 REFRESH = "allocate schema result --out allocate/schema/result.schema.json"
-NO_ANSWER = without_answer("infeasible", version="0", config_sha256="0", tolerance=1e-6)
+NO_ANSWER = without_answer("infeasible", config_sha256="0", tolerance=1e-6)
 
 
 def committed() -> dict:
@@ -35,6 +40,55 @@ def test_a_result_follows_the_schema(result):
 def test_a_config_without_an_answer_follows_the_schema():
     jsonschema.validate(NO_ANSWER, committed())
     assert check_result(NO_ANSWER)["objective"]["welfare"] is None
+
+
+TRAINING = {
+    "depreciation_per_h": 0.01,
+    "assets": {
+        "rl": {
+            "model": "strong",
+            "gain": {"form": "saturating", "ceiling": 0.02},
+            "rollout": {"exponent": 0.5, "reference_tokens": 1e8, "price_usd_per_mtok": 0.5},
+        }
+    },
+}
+WORTHLESS = {"rate_per_s": 1.0, "value_usd": 1e-6}
+FREE = {"quality": 0.7, "cost_per_task_usd": 0.002}
+
+
+def whole() -> dict[str, Any]:
+    config = cases.fleet()
+    for deployment in config["deployments"].values():
+        deployment["integer_replicas"] = True
+    return config
+
+
+def training() -> dict[str, Any]:
+    return cases.changed(cases.api_and_humans(), training=TRAINING)
+
+
+def declined() -> dict[str, Any]:
+    return {"version": 1, "classes": {"q": WORTHLESS}, "models": {"cheap": FREE}}
+
+
+@pytest.mark.parametrize(
+    "config", [cases.fleet, cases.everything, cases.two_models, whole, training, declined]
+)
+def test_every_key_that_is_written_stands_in_the_schema(config):
+    document = solve(config()).to_dict()
+    jsonschema.validate(document, committed())
+    assert extra(Result.model_validate(document)) == []
+
+
+def test_keys_of_an_infeasible_config_stand_in_the_schema():
+    document = without_answer(
+        "infeasible",
+        config_sha256="0",
+        tolerance=1e-6,
+        conflicts=["budgets.money_usd"],
+        infeasibility={"least_give": 0.1, "multipliers": {"budgets.money_usd": 1.0}},
+    )
+    assert extra(Result.model_validate(document)) == []
 
 
 def test_new_keys_are_ignored(result):

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 
 from allocate.cli.commands.init import Template
+from allocate.solver.form import Result
 from allocate.solver.result import result_schema
-
-pytest.importorskip("allocate.solver.solve")
+from tests.cli.keys import extra
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 OBJECTIVE = ("money", "latency", "risk", "oversight", "training")
@@ -17,6 +17,7 @@ OBJECTIVE = ("money", "latency", "risk", "oversight", "training")
 
 def check_form(document: dict) -> None:
     jsonschema.validate(document, result_schema())
+    assert extra(Result.model_validate(document)) == []
     assert document["status"] == "optimal"
     assert document["certificate"]["holds"] is True
     assert document["certificate"]["relative_gap"] <= 1e-6

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("cvxpy", "jax", "numpy", "scipy", "polars", "pint", "optax", "clarabel", "highspy")
+HEAVY = ("cvxpy", "jax", "numpy", "scipy", "polars", "pint", "clarabel", "highspy")
 
 
 def run_python(code: str) -> str:

@@ -15,6 +15,7 @@ from allocate.cli.progress import Progress
 from allocate.cli.terminal import Story, make_console
 
 ESCAPE = "\x1b"
+VERDICT = "$4,013.51/h welfare - a local optimum for this menu of speeds"
 
 
 class Terminal(io.StringIO):
@@ -64,7 +65,21 @@ def test_out_takes_the_format_from_the_name(cli, solved, tmp_path, name, starts)
     ran = cli("solve", "c.yaml", "--out", tmp_path / name)
     assert (tmp_path / name).read_text().startswith(starts)
     assert ran.out == ""
-    assert ran.err == f"wrote {tmp_path / name}\n"
+    assert ran.err == f"{VERDICT}\nwrote {tmp_path / name}\n"
+
+
+def test_a_file_of_an_answer_that_was_stopped_says_so(cli, solved, tmp_path):
+    solved["status"] = "stopped"
+    solved["timing"].pop("ranges_s", None)
+    ran = cli("solve", "c.yaml", "--out", tmp_path / "r.json")
+    assert ran.code == 4
+    assert ran.err.startswith("$4,013.51/h welfare - stopped at your request: ")
+
+
+def test_a_file_whose_prices_have_no_ranges_says_so(cli, solved, tmp_path):
+    solved["warnings"].insert(0, "stopped at your request before the prices had ranges: …")
+    ran = cli("solve", "c.yaml", "--out", tmp_path / "r.json")
+    assert ran.err.startswith(f"{VERDICT}\nwarning: stopped at your request before")
 
 
 def test_quiet_prints_only_the_path_written(cli, solved, tmp_path):
@@ -234,6 +249,12 @@ def test_progress_needs_no_colour(monkeypatch):
             {"phase": "ranges", "round": 4, "of": 15, "gap": 1e-9},
             "optimum found; checking how far prices hold (4 of 15), 41 s; Ctrl-C keeps the answer",
         ),
+        (
+            {"phase": "baselines", "done": 3, "of": 7, "what": "greedy-tuned"},
+            "baseline 3 of 7: greedy-tuned, 41 s",
+        ),
+        ({"phase": "tuning", "round": 12}, "tuning the local rules, round 12, 41 s"),
+        ({"phase": "diagnosis"}, "looking for faults, 41 s"),
     ],
 )
 def test_progress_says_what_goes_on(step, line):

@@ -41,7 +41,10 @@ def about_success(solution) -> list[str]:
 
 @pytest.mark.parametrize(("quality", "told"), [(0.8, False), (0.99, True)])
 def test_the_table_counts_what_training_adds_and_more_than_all_is_told(quality, told):
-    solution = solve(load_dict(trained(quality)), ranges=False)
+    config = trained(quality)
+    # another class has room for more than this one has
+    config["classes"]["y"] = {"rate_per_s": 1e-4, "value_usd": 0.1, "quality": {"m": 0.5}}
+    solution = solve(load_dict(config), ranges=False)
     line, gain = solution.layers.autonomy[0], solution.layers.training[0]["gain"]
     assert line["success"] == pytest.approx(quality + 0.8 * gain, rel=1e-6)
     assert line["vector"]["value_usd"] == pytest.approx(0.5 * line["success"], rel=1e-9)
@@ -51,6 +54,13 @@ def test_the_table_counts_what_training_adds_and_more_than_all_is_told(quality, 
     if told:
         assert "training adds is not cut off" in said[0]
         assert said[0] in solution.to_dict()["warnings"]
+
+
+def test_training_ends_where_every_class_is_certain():
+    solution = solve(load_dict(trained(0.99)), ranges=False)
+    assert solution.layers.autonomy[0]["success"] == pytest.approx(1, rel=1e-12)
+    assert about_success(solution) == []
+    assert any("training would make `m` better than certain" in w for w in solution.warnings())
 
 
 def test_a_yield_above_one_is_told():

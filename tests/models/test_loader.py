@@ -146,7 +146,7 @@ def test_a_later_override_wins(file):
         ("models.cheap.quality=2", "CFG008", "write 0.02"),
         ("models.cheap.quality=yes", "CFG009", "plain number"),
         ("classes.low.tenant=search", "CFG020", "add `tenants: {search"),
-        ("training.risk_aversion=1", "CFG005", "add it"),
+        ("training.risk_aversion=1", "CFG005", "add `depreciation_per_h`"),
     ],
 )
 def test_override_with_a_mistake(file, override, code, hint):

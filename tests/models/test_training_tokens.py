@@ -148,8 +148,8 @@ def test_stale_rollouts_on_a_lane_take_kappa_times_the_lane():
     )
 
 
-def test_the_most_of_an_input_is_counted_an_hour():
-    """1e6 times the reference: 1e8 tokens a window of 100 hours, at 0.8 of a token's worth."""
+def test_the_most_of_an_input_is_twice_what_all_gains_could_pay():
+    """A success point earns 100 USD/h and at most ROOM fit; a token costs 1 USD/Mtok."""
     rollout = {"exponent": 0.5, "reference_tokens": 1e8, "price_usd_per_mtok": 1.0}
     config = changed(
         trained(LANE, rollout=rollout),
@@ -158,9 +158,12 @@ def test_the_most_of_an_input_is_counted_an_hour():
     loaded = load_dict(config)
     program = build(loaded.config, loaded.classes, State(worth={"bought": 100.0})).program
     (supply,) = [a for a in program.activities if a.labels.get("input") == "rollout"]
-    assert supply.upper == pytest.approx(1e6 * 1e6 / 0.8)
+    (capability,) = [a for a in program.activities if a.labels.get("gain")]
+    room = 1.0 - config["models"]["bought"]["quality"]
+    assert capability.labels["room"] == pytest.approx(room)
+    assert supply.upper == pytest.approx(2 * 100 * room / 1e-6)
     (curve,) = program.streams[1].technologies
-    assert curve.caps[0] == pytest.approx(1e12)
+    assert curve.caps[0] == pytest.approx(0.8 * supply.upper)  # tokens that count
 
 
 def test_the_context_of_training_is_by_default_that_of_the_models_requests():

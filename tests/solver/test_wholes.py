@@ -113,3 +113,45 @@ def test_replicas_are_whole_in_every_period():
         by_period[line["period"]] = by_period.get(line["period"], 0.0) + line["replicas"]
     for period, used in by_period.items():
         assert used <= solution.whole["replicas"][f"own_h100 [{period}]"] * (1 + 1e-6)
+
+
+def two_lanes(available: float) -> dict:
+    """Two models on GPUs of one type, each of which needs a replica and a third."""
+    lane = {"gpu": "h100", "alpha_ms": 10, "beta_ms": 0.1, "delta_ms_per_ktok": 20}
+    lane |= {"tpot_ms": [20], "integer_replicas": True}
+    asked = {"value_usd": 0.002, "output_tokens": 100, "prompt_tokens": 500, "decline": False}
+    return {
+        "version": 1,
+        "gpus": {"h100": {"available": available, "price_usd_per_h": 3}},
+        "models": {"m": {"quality": 0.8}, "n": {"quality": 0.8}},
+        "deployments": {"d": {"model": "m", **lane}, "e": {"model": "n", **lane}},
+        "classes": {
+            "only_m": {"rate_per_s": 22.5, "models": ["m"], **asked},
+            "only_n": {"rate_per_s": 22.5, "models": ["n"], **asked},
+            "better_m": {"rate_per_s": 10, "quality": {"n": 0.7}, **asked},
+            "better_n": {"rate_per_s": 10, "quality": {"m": 0.7}, **asked},
+        },
+    }
+
+
+def test_numbers_are_found_where_neither_rounding_keeps_the_limits():
+    """1.3 and 1.3 on 3 GPUs: two and two do not fit, one and one do not serve."""
+    solution = solve(load_dict(two_lanes(3)), ranges=False)
+    assert sorted(solution.whole["replicas"].values()) == [1, 2]
+    assert solution.whole["certified_at_these_numbers"]
+    # half of all who must be served elsewhere give up a tenth of their value, at most
+    assert solution.welfare == pytest.approx(360.0, rel=1e-6)
+
+
+def test_where_no_whole_numbers_fit_that_is_said_and_no_answer_is_certified():
+    config = two_lanes(3)
+    for name in ("better_m", "better_n", "only_n"):
+        del config["classes"][name]
+    config["classes"]["only_m"]["rate_per_s"] = 35.0
+    put(config, "gpus.h100.available", 1.5)
+    solution = solve(load_dict(config), ranges=False)
+    assert solution.status == "stopped"
+    assert solution.whole["replicas"] is None
+    assert solution.certificate.max_violation > 0.1
+    assert any("no whole numbers of replicas" in w for w in solution.warnings())
+    assert [line["autonomy"] for line in solution.layers.router] == ["free"]

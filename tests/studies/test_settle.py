@@ -6,7 +6,7 @@ import pytest
 from allocate.solver.certificate import certify
 from allocate.solver.studies.baselines.greedy import Knobs, decide
 from allocate.solver.studies.baselines.settle import settle
-from allocate.solver.studies.baselines.trainer import Investment
+from allocate.solver.studies.investment import Investment
 from tests.solver.cases import api_and_humans, changed, everything, fleet
 from tests.studies.cases import own_only, scene_of
 

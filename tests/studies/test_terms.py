@@ -9,8 +9,8 @@ from allocate.models.loader import load_dict
 from allocate.models.program import Allocation
 from allocate.solver.certificate import certify
 from allocate.solver.solve import solve
-from allocate.solver.studies.baselines.trainer import investment, is_training, without_training
 from allocate.solver.studies.inner import solved
+from allocate.solver.studies.investment import investment, is_training, without_training
 from allocate.solver.studies.terms import (
     MACHINES,
     SPENDING,

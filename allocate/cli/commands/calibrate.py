@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from allocate import __version__
 from allocate.cli import flags
-from allocate.cli.output import OutputError, deliver
+from allocate.cli.output import OutputError, check_folder, deliver
 from allocate.cli.terminal import Story
 from allocate.errors import AllocateError
 
 if TYPE_CHECKING:
-    from allocate.models.calibration.result import Calibration, Options
+    from allocate.models.calibration.result import Calibration
 
 Sources = Annotated[
     list[str],
@@ -83,47 +83,22 @@ def calibrate(
     allocate init fleet --from fleet
     """
     kind, paths = _split(sources)
-    calibration = run(kind, paths, check or [], columns or [], option or [], blocks, seed)
+    story = Story(quiet, verbose)
+    check_folder(out, _may_write(kind), [*paths, *(check or ())])
+    from allocate.models.calibration.running import run
+
+    cut = _whole_numbers(blocks) if blocks else None
+    calibration = run(kind, paths, check or [], columns or [], option or [], cut, seed)
     files = _write(calibration, out) if out else []
     from allocate.cli.render.calibration import draw_calibration
 
     if out and quiet:
-        deliver(str(out), None, Story(quiet))
+        deliver(str(out), None, story)
         return
-    document = calibration.to_dict(files)
     chosen = format or flags.Format.TABLE
-    deliver(draw_calibration(document, chosen, whole), None, Story(quiet, verbose))
+    deliver(draw_calibration(calibration.to_dict(files), chosen, whole), None, story)
     if out:
-        Story(quiet, verbose).say(f"wrote {len(files)} files into {out}")
-
-
-def run(
-    kind: str | None,
-    paths: list[Path],
-    check: list[Path],
-    columns: list[str],
-    option: list[str],
-    blocks: str | None,
-    seed: int,
-) -> Calibration:
-    """Find the reader, read, fit and, where asked, check."""
-    from allocate.models.calibration import registry
-    from allocate.models.calibration.mapping import parse_pairs
-    from allocate.models.calibration.result import DEFAULT_BLOCKS, Options
-
-    if kind is None:
-        kind, _ = registry.detect(paths)
-    reader = registry.reader(kind)
-    options: Options = Options(
-        parse_pairs(columns, reader.FIELDS, "--map"),
-        parse_pairs(option, reader.OPTIONS, "--option"),
-        _whole_numbers(blocks) if blocks else DEFAULT_BLOCKS,
-        seed,
-    )
-    calibration = reader.calibrate(paths, options)
-    if check:
-        calibration.check = reader.check(calibration, check, options)
-    return calibration
+        story.say(f"wrote {len(files)} files into {out}")
 
 
 def _split(sources: list[str]) -> tuple[str | None, list[Path]]:
@@ -144,6 +119,15 @@ class CalibrateError(AllocateError):
     """The command cannot start."""
 
 
+def _may_write(kind: str | None) -> list[str]:
+    """Patterns of the files that a kind may replace in its folder; of any kind if not known yet."""
+    from allocate.models.calibration.registry import KINDS
+    from allocate.models.calibration.writing import RECORD
+
+    kinds = [kind] if kind else list(KINDS)
+    return [RECORD, *(f"{one}{rest}" for one in kinds for rest in (".yaml", "-*"))]
+
+
 def _whole_numbers(text: str) -> tuple[int, ...]:
     try:
         numbers = tuple(int(part) for part in text.split(","))
@@ -154,7 +138,7 @@ def _whole_numbers(text: str) -> tuple[int, ...]:
     return numbers
 
 
-def _write(calibration: Any, folder: Path) -> list[str]:
+def _write(calibration: Calibration, folder: Path) -> list[str]:
     from allocate.models.calibration.writing import write
 
     try:

@@ -8,14 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from allocate.cli import flags
-from allocate.cli.commands.solve import EXIT_CODES
+from allocate.cli.exit_codes import EXIT_CODES, NO
 from allocate.cli.input import load_config, share_of
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
 from allocate.cli.terminal import Story
-
-EXIT_NO = 1
 
 Baseline = Annotated[
     list[str] | None,
@@ -118,12 +116,14 @@ def compare(
         color=color,
         to_file=out is not None,
     )
+    if out is not None and document["status"] != "optimal":
+        story.say("stopped early or not certified: the file holds what is known so far")
     deliver(text, out, story)
     if code := EXIT_CODES[document["status"]]:
         raise typer.Exit(code)
     if least is not None and not reaches(document, least):
         story.say(f"the gain at equal spend is under {fail_under}")
-        raise typer.Exit(EXIT_NO)
+        raise typer.Exit(NO)
 
 
 def answer(

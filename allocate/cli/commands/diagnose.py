@@ -9,14 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from allocate.cli import flags
-from allocate.cli.commands.solve import EXIT_CODES
+from allocate.cli.exit_codes import EXIT_CODES, NO
 from allocate.cli.input import load_config, share_of
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
 from allocate.cli.terminal import Story
-
-EXIT_FOUND = 1
 
 
 class DiagnosisFormat(StrEnum):
@@ -133,11 +131,13 @@ def diagnose(
         color=color,
         to_file=out is not None,
     )
+    if out is not None and document["status"] != "optimal":
+        story.say("stopped early or not certified: the file holds what is known so far")
     deliver(text, out, story)
     if code := EXIT_CODES[document["status"]]:
         raise typer.Exit(code)
     if document["findings"] and not exit_zero:
-        raise typer.Exit(EXIT_FOUND)
+        raise typer.Exit(NO)
 
 
 def answer(

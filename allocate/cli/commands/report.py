@@ -70,5 +70,5 @@ def _check_extra() -> None:
     if missing:
         raise MissingExtra(
             f"allocate report needs {', '.join(missing)}, not installed here: "
-            "pip install 'allocate[report]', or pip install -e '.[report]' in a checkout."
+            "from a checkout pip install '.[report]', else pip install 'allocate[report]'."
         )

@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from allocate import __version__
 from allocate.cli import flags
+from allocate.cli.exit_codes import EXIT_CODES
 from allocate.cli.input import load_config
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
@@ -16,7 +16,6 @@ from allocate.cli.release import require_method
 from allocate.cli.terminal import Story, complain
 from allocate.errors import SolveError
 
-EXIT_CODES = {"optimal": 0, "infeasible": 3, "unbounded": 3, "feasible": 4, "stopped": 4}
 DATA = (flags.Format.JSON, flags.Format.CSV)  # read by programs, not by people
 
 
@@ -45,38 +44,44 @@ def solve(
     allocate solve config.yaml --set gpus.h100.available=64 --out result.json
     """
     story = Story(quiet, verbose)
-    check_out(out, [config])
+    check_out(out, [config, warm_from])
     chosen = flags.choose_format(format, out)
     if table is not None and chosen is flags.Format.JSON:
         raise flags.FlagError("--table picks a table, and JSON holds them all: leave one of them")
-    question: dict[str, Any] = {"method": require_method(method), "tolerance": tolerance}
-    question["seed"] = seed
-    if warm_from is not None:
-        from allocate.solver.result import read_result
-
-        question["warm_from"] = read_result(warm_from)
-    scenarios = flags.names(scenario)
+    question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
+    asked = (config, overrides or [], flags.names(scenario))
     with Progress(story, not no_progress) as progress:
-        result = answer(config, overrides or [], scenarios, question, progress, out)
+        result = answer(*asked, question | _earlier(warm_from), progress, out)
     if result.get("message") and (out is not None or chosen in DATA):
         complain(_refusal(result))  # elsewhere the screen says it
     from allocate.cli.render.answer import draw_answer  # rich and its kin: not for --help
     from allocate.cli.render.following import Question
 
-    asked = Question(config, tuple(overrides or ()), scenarios)
+    again = Question(config, tuple(overrides or ()), flags.names(scenario))
     text = draw_answer(
         result,
         chosen,
-        asked=None if quiet or out is not None else asked,
+        asked=None if quiet or out is not None else again,
         part=table,
         whole=whole,
         color=color,
         to_file=out is not None,
     )
+    if out is not None:
+        _summarise(result, story)
     deliver(text, out, story)
     _tell(result, story)
     if code := EXIT_CODES[result["status"]]:
         raise typer.Exit(code)
+
+
+def _earlier(warm_from: Path | None) -> dict[str, Any]:
+    """The result to start from; a wrong one is told before the config is read."""
+    if warm_from is None:
+        return {}
+    from allocate.solver.result import read_result
+
+    return {"warm_from": read_result(warm_from)}
 
 
 def answer(
@@ -99,7 +104,6 @@ def answer(
             raise
         document = without_answer(
             error.status,
-            version=__version__,
             config_sha256=loaded.sha256,
             tolerance=question["tolerance"],
             conflicts=list(error.conflicts),
@@ -110,6 +114,19 @@ def answer(
 
 def _refusal(result: dict[str, Any]) -> str:
     return str(SolveError(result["status"], result["message"], result.get("conflicts") or ()))
+
+
+def _summarise(result: dict[str, Any], story: Story) -> None:
+    """Say what the file holds: its name does not tell a whole answer from one that was stopped."""
+    from allocate.cli.render.verdict import verdict
+
+    if result.get("message"):
+        return  # told already
+    first = verdict(result)[0]
+    story.say(first)
+    for entry in result["warnings"]:
+        if str(entry).startswith("stopped") and "stopped" not in first:
+            story.say(f"warning: {entry}")
 
 
 def _tell(result: dict[str, Any], story: Story) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import typer
 
 from allocate.cli import flags
+from allocate.cli.input import load_config, named_files
 from allocate.cli.output import check_out, deliver
-from allocate.cli.render.text import clean, clean_lines
+from allocate.cli.render.records import draw_records
+from allocate.cli.render.text import clean_lines
 from allocate.cli.terminal import Story
 from allocate.errors import ConfigError, Problem, ProblemsError
 
@@ -32,15 +34,13 @@ def validate(
 
     allocate validate config.yaml --format json
     """
-    from allocate.models.loader import load
-
     story = Story(quiet, verbose)
-    check_out(out, [config])
+    check_out(out, [config, *named_files(config)])
     chosen = flags.choose_format(format, out)
     problems: list[Problem] = []
     summary = error_text = ""
     try:
-        loaded = load(config, tuple(overrides or ()), flags.names(scenario))
+        loaded = load_config(config, overrides or [], flags.names(scenario), out)
         summary = _summary(loaded)
         for warning in loaded.warnings:
             story.say(str(warning))
@@ -74,14 +74,7 @@ def _draw(chosen: flags.Format, problems: list[Problem], text: str) -> str:
     if chosen is flags.Format.JSON:
         return json.dumps({"valid": not records, "problems": records}, indent=2, ensure_ascii=False)
     if chosen is flags.Format.CSV:
-        import csv
-        import io
-
-        lines = io.StringIO()
-        writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(FIELDS)
-        writer.writerows(["" if r[f] is None else clean(r[f]) for f in FIELDS] for r in records)
-        return lines.getvalue()
+        return draw_records(records, FIELDS)
     text = clean_lines(text)
     return f"```text\n{text}\n```" if chosen is flags.Format.MARKDOWN else text
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from allocate.cli.flags import Color, Format
 from allocate.cli.render.grid import lay_out
-from allocate.cli.render.markdown import escape
+from allocate.cli.render.lines import Line, folded, headed, listed, paint
+from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.records import draw_records
 from allocate.cli.render.sheets import Column, Sheet
 from allocate.cli.render.text import NOTHING, clean, number
@@ -19,7 +19,9 @@ from allocate.cli.terminal import make_console
 SHOWN = 16  # parameters on the first screen
 
 
-def draw_calibration(document: dict[str, Any], chosen: Format, whole: bool = False) -> str:
+def draw_calibration(
+    document: dict[str, Any], chosen: Format, whole: bool = False, color: Color = Color.AUTO
+) -> str:
     """Draw the document of a calibration in a format."""
     if chosen is Format.JSON:
         return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
@@ -27,14 +29,15 @@ def draw_calibration(document: dict[str, Any], chosen: Format, whole: bool = Fal
         return draw_records(document["parameters"])
     if chosen is Format.MARKDOWN:
         return "\n".join(_markdown(document)) + "\n"
-    width = make_console(sys.stdout, Color.NEVER).width
-    return "\n".join(_screen(document, width, whole)) + "\n"
+    console = make_console(sys.stdout, color)
+    return paint(_lines(document, console.width, whole), console)
 
 
 def _summary(document: dict[str, Any]) -> list[str]:
     dropped = document["rows_dropped"]
     lines = [f"{document['kind']}: {document['recognised']}"]
-    used = f"{document['rows_used']:,} rows used, {sum(dropped.values()):,} dropped"
+    rows = "1 row" if document["rows_used"] == 1 else f"{document['rows_used']:,} rows"
+    used = f"{rows} used, {sum(dropped.values()):,} dropped"
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items() if count)
     return [*lines, f"{used}{': ' + reasons if reasons else ''}"]
 
@@ -54,23 +57,16 @@ def _sheet(document: dict[str, Any], whole: bool) -> Sheet:
     return Sheet("Parameters", columns, rows, hidden=len(parameters) - len(shown))
 
 
-def _screen(document: dict[str, Any], width: int, whole: bool) -> Iterator[str]:
+def _lines(document: dict[str, Any], width: int, whole: bool) -> Iterator[Line]:
     for line in _summary(document):
-        yield from textwrap.wrap(line, width, subsequent_indent="  ")
-    yield ""
-    yield f"Parameters, with intervals that hold {document['interval_level']:.0%} of the time"
-    yield from (line for _, line in lay_out(_sheet(document, whole), width))
+        yield from folded("plain", line, width)
+    title = f"Parameters, with intervals that hold {document['interval_level']:.0%} of the time"
+    yield from headed(title, lay_out(_sheet(document, whole), width))
     if document["check"] is not None:
-        yield ""
-        yield "Check against data that were not used"
-        yield from (line for _, line in lay_out(_check_sheet(document["check"]), width))
-    for title, entries in (("Notes", document["notes"]), ("Files", document["files"])):
-        if entries:
-            yield ""
-            yield title
-        for entry in entries:
-            text = f"- {clean(entry)}"
-            yield from textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
+        title = "Check against data that were not used"
+        yield from headed(title, lay_out(_check_sheet(document["check"]), width))
+    yield from listed("Notes", document["notes"], width, True)
+    yield from listed("Files", document["files"], width, True)
 
 
 def _check_sheet(check: dict[str, Any]) -> Sheet:
@@ -117,10 +113,7 @@ def _markdown(document: dict[str, Any]) -> Iterator[str]:
     if document["check"] is not None:
         sheets.append(_check_sheet(document["check"]))
     for sheet in sheets:
-        yield f"\n## {sheet.title}\n"
-        yield "| " + " | ".join(column.name for column in sheet.columns) + " |"
-        yield "|" + "|".join("---:" if column.right else "---" for column in sheet.columns) + "|"
-        yield from ("| " + " | ".join(escape(c) for c in row) + " |" for row in sheet.rows)
+        yield from draw_sheet(sheet)
     if document["notes"]:
         yield "\n## Notes\n"
         yield from (f"- {escape(note)}" for note in document["notes"])

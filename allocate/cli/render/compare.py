@@ -5,24 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from allocate.cli.flags import Color, Format
 from allocate.cli.render.compare_sheets import remarks, sheets
-from allocate.cli.render.grid import lay_out
+from allocate.cli.render.lines import Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.records import draw_csv
-from allocate.cli.render.screen import STYLES
 from allocate.cli.render.text import clean
 from allocate.cli.terminal import make_console, plain_console
 
-Line = tuple[str, str]
 _FEW = 3
 
 
@@ -44,45 +38,22 @@ def draw_comparison(
     if chosen is Format.MARKDOWN:
         return _markdown(document, whole)
     console = plain_console() if to_file else make_console(sys.stdout, color)
-    return _screen(document, console, config, whole)
-
-
-def _screen(document: dict[str, Any], console: Console, config: Path | None, whole: bool) -> str:
-    with console.capture() as captured:
-        for style, line in _lines(document, console.width, config, whole):
-            console.print(Text(line, style=STYLES[style]), soft_wrap=True)
-    return captured.get()
+    return paint(_lines(document, console.width, config, whole), console)
 
 
 def _lines(
     document: dict[str, Any], width: int, config: Path | None, whole: bool
 ) -> Iterator[Line]:
-    said = "plain" if document["status"] == "optimal" else "bad"
-    yield from _wrapped("good" if said == "plain" else "bad", document["verdict"], width, "")
-    if document["status"] != "optimal":
+    good = document["status"] == "optimal"
+    yield from folded("good" if good else "bad", document["verdict"], width, "")
+    if not good:
         text = "stopped early or not certified: what follows is what is known so far"
-        yield from _wrapped("bad", text, width, "")
+        yield from folded("bad", text, width, "")
     for sheet in sheets(document):
-        yield "plain", ""
-        yield "title", sheet.title
-        yield from lay_out(sheet, width)
-    notes = remarks(document)
-    if notes:
-        yield "plain", ""
-        yield "title", "How the baselines were set"
-        for note in notes if whole else notes[:_FEW]:
-            yield from _wrapped("plain", f"- {note}", width, "  ")
-        if not whole and len(notes) > _FEW:
-            yield "note", f"    {len(notes) - _FEW} more: --all shows them"
-    if config is None:
-        return
-    yield "plain", ""
-    yield "title", "Next"
-    for command, why in _next(document, config):
-        beside = len(command) + len(why) + 6 <= width
-        if not beside:
-            yield "note", f"  # {why}"
-        yield "command", f"  {command}  # {why}" if beside else f"  {command}"
+        yield from table(sheet, width)
+    yield from listed("How the baselines were set", remarks(document), width, whole, _FEW)
+    if config is not None:
+        yield from next_steps(_next(document, config), width)
 
 
 def _next(document: dict[str, Any], config: Path) -> list[tuple[str, str]]:
@@ -92,11 +63,6 @@ def _next(document: dict[str, Any], config: Path) -> list[tuple[str, str]]:
         out.append((f"allocate compare {file} --observed TABLE", "against what you do today"))
     out.append((f"allocate compare {file} --format json --out compare.json", "every number"))
     return out
-
-
-def _wrapped(style: str, text: str, width: int, indent: str) -> Iterator[Line]:
-    for line in textwrap.wrap(clean(text), width, subsequent_indent=indent, break_on_hyphens=False):
-        yield style, line
 
 
 def _markdown(document: dict[str, Any], whole: bool) -> str:

@@ -45,7 +45,20 @@ def gains_sheet(document: Row) -> Sheet:
         Column("spend", "saved", lambda r: _saved(r)),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
-    return Sheet("What joint allocation gains, USD/h", columns, rows)
+    about = _dashes(lines)
+    return Sheet("What joint allocation gains, USD/h", columns, rows, about=about)
+
+
+def _dashes(lines: list[Row]) -> str:
+    """Say why some shares stand as a dash."""
+    said = []
+    if any(line["equal_spend"]["relative_gain"] is None for line in lines):
+        said.append("no share of its welfare (-) where a baseline earns nothing")
+    if any(line["least_spend"].get("spend") is None for line in lines):
+        said.append("no enough spend (-) where it was not looked for or not found")
+    elif any(line["spend"] <= 0 for line in lines):
+        said.append("nothing saved (-) where nothing is spent")
+    return "; ".join(said)
 
 
 def _gain(line: Row, gain: float) -> str:
@@ -94,7 +107,10 @@ def _step(split: Row, step: str, whole: float) -> str:
 
 
 def layers_sheet(document: Row) -> Sheet | None:
-    """Draw each layer's part of the gain, and what it thought that its unit costs."""
+    """Draw each layer's part of the gain, the price that it saw and the full one.
+
+    A layer that has nothing to decide has no line.
+    """
     told, wedges = document["attribution"], {w["layer"]: w for w in document["wedges"]}
     if told is None and not wedges:
         return None
@@ -103,18 +119,27 @@ def layers_sheet(document: Row) -> Sheet | None:
     lines: list[dict[str, Any]] = [
         {"layer": layer, "share": shares.get(layer), **wedges.get(layer, {})}
         for layer in (shares or wedges)
+        if not _idle(shares.get(layer), wedges.get(layer, {}), whole)
     ]
     columns = [
         Column("layer", "", lambda r: r["layer"], right=False),
         Column("gain", "USD/h", lambda r: number(noiseless(r["share"], whole, 1e-7))),
         Column("of it", "%", lambda r: _part(r["share"], whole)),
-        Column("it thought", "", lambda r: number(r.get("thought"))),
-        Column("it costs", "", lambda r: number(r.get("cost"))),
+        Column("list price", "it saw", lambda r: number(r.get("thought"))),
+        Column("full price", "", lambda r: number(r.get("cost"))),
         Column("unit", "", lambda r: clean(r.get("unit") or ""), right=False),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
     against = clean(document["against"])
-    return Sheet(f"By layer: the gain over {against} at equal spend", columns, rows)
+    about = "full price: with waiting, risk and what is scarce at their shared prices"
+    title = f"By layer: the gain over {against} at equal spend"
+    return Sheet(title, columns, rows, about=about)
+
+
+def _idle(share: float | None, wedge: Row, whole: float) -> bool:
+    """Whether a layer gains nothing and has no price: there was nothing for it to decide."""
+    gains = bool(share) and abs(share) > 1e-7 * whole
+    return not gains and wedge.get("thought") is None and wedge.get("cost") is None
 
 
 def _part(share: float | None, whole: float) -> str:
@@ -141,9 +166,12 @@ def remarks(document: Row) -> list[str]:
             out.append(f"{name}: {_knobs(about['knobs'])}")
         if about.get("rounds"):
             cycle = about.get("cycle")
-            how = f"cycles over {cycle} rounds" if cycle else "stands still"
+            how = (
+                f"cycles over {cycle} round{'' if cycle == 1 else 's'}" if cycle else "stands still"
+            )
             how = how if cycle or about.get("converged") else "still moves"
-            out.append(f"{name}: {how} after {about['rounds']} rounds")
+            rounds = f"{about['rounds']} round{'' if about['rounds'] == 1 else 's'}"
+            out.append(f"{name}: {how} after {rounds}")
         if about.get("turned_away"):
             share = number(100 * about["turned_away"], 3)
             out.append(f"{name}: {share} % of what was logged does not fit the config's capacities")

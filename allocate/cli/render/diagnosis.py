@@ -9,19 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from allocate.cli.flags import Color
 from allocate.cli.render.diagnosis_sheets import FIRST, findings_sheet, ledger_sheet
-from allocate.cli.render.grid import lay_out
+from allocate.cli.render.lines import Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.markdown import draw_sheet, escape
-from allocate.cli.render.screen import STYLES
-from allocate.cli.render.text import clean, money, number, wrapped
+from allocate.cli.render.text import clean, money, number
 from allocate.cli.terminal import make_console, plain_console
 
-Line = tuple[str, str]
-_FEW = 5
 _WORDS = {"greedy": "what each layer would do alone", "observed": "what is done today"}
 
 
@@ -43,7 +37,7 @@ def draw_diagnosis(
     if chosen == "markdown":
         return _markdown(document, whole)
     console = plain_console() if to_file else make_console(sys.stdout, color)
-    return _screen(document, console, config, observed, whole)
+    return paint(_lines(document, console.width, config, observed, whole), console)
 
 
 def verdict(document: dict[str, Any]) -> str:
@@ -75,40 +69,29 @@ def _balance(document: dict[str, Any]) -> str:
 # --- the terminal --------------------------------------------------------------------------
 
 
-def _screen(
-    document: dict[str, Any],
-    console: Console,
-    config: Path | None,
-    observed: Path | None,
-    whole: bool,
-) -> str:
-    with console.capture() as captured:
-        for style, line in _lines(document, console.width, config, observed, whole):
-            console.print(Text(line, style=STYLES[style]), soft_wrap=True)
-    return captured.get()
-
-
 def _lines(
     document: dict[str, Any], width: int, config: Path | None, observed: Path | None, whole: bool
 ) -> Iterator[Line]:
     good = not document["findings"] and document["status"] == "optimal"
-    yield from _wrapped("good" if good else "bad", verdict(document), width)
-    yield from _wrapped("plain", _balance(document), width)
+    yield from folded("good" if good else "bad", verdict(document), width, "")
+    yield from folded("plain", _balance(document), width, "")
     if document["status"] != "optimal":
         text = f"the joint answer is {document['status']}, so prices are not proved"
-        yield from _wrapped("bad", text, width)
-    sheets = [findings_sheet(document, whole), ledger_sheet(document)]
-    for sheet in sheets:
-        if sheet.rows:
-            yield "plain", ""
-            yield "title", sheet.title
-            yield from _wrapped("note", sheet.about, width)
-            yield from lay_out(sheet, width)
-    yield from _listed("Accepted by the config", _accepted(document), width, whole)
-    yield from _listed("Assumed where the table is silent", document["assumed"], width, whole)
-    yield from _listed("Warnings", document["warnings"], width, whole)
+        yield from folded("bad", text, width, "")
+    yield from table(findings_sheet(document, whole), width)
+    yield from table(ledger_sheet(document), width)
+    for title, entries in _lists(document):
+        yield from listed(title, entries, width, whole)
     if config is not None:
-        yield from _next(document, config, observed, width)
+        yield from next_steps(_next(document, config, observed), width)
+
+
+def _lists(document: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    return [
+        ("Accepted by the config", _accepted(document)),
+        ("Assumed where the table is silent", document["assumed"]),
+        ("Warnings", document["warnings"]),
+    ]
 
 
 def _accepted(document: dict[str, Any]) -> list[str]:
@@ -119,20 +102,7 @@ def _accepted(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def _listed(title: str, entries: list[str], width: int, whole: bool) -> Iterator[Line]:
-    if not entries:
-        return
-    yield "plain", ""
-    yield "title", title
-    for entry in entries if whole else entries[:_FEW]:
-        yield from _wrapped("plain", f"- {clean(entry)}", width, "  ")
-    if not whole and len(entries) > _FEW:
-        yield "note", f"    {len(entries) - _FEW} more: --all shows them"
-
-
-def _next(
-    document: dict[str, Any], config: Path, observed: Path | None, width: int
-) -> Iterator[Line]:
+def _next(document: dict[str, Any], config: Path, observed: Path | None) -> list[tuple[str, str]]:
     file = shlex.quote(clean(config))
     seen = f" --observed {shlex.quote(clean(observed))}" if observed is not None else ""
     offers = []
@@ -144,18 +114,7 @@ def _next(
         offers.append((f"allocate diagnose {file} --observed TABLE", "of what you do today"))
     elif len(document["findings"]) > FIRST:
         offers.append((f"allocate diagnose {file}{seen} --all", "every finding"))
-    yield "plain", ""
-    yield "title", "Next"
-    beside = all(len(command) + len(why) + 6 <= width for command, why in offers)
-    for command, why in offers:
-        if not beside:
-            yield "note", f"  # {why}"
-        yield "command", f"  {command}  # {why}" if beside else f"  {command}"
-
-
-def _wrapped(style: str, text: str, width: int, indent: str = "") -> Iterator[Line]:
-    for line in wrapped(clean(text), width, indent) if text else ():
-        yield style, line
+    return offers
 
 
 # --- Markdown and GitHub ----------------------------------------------------------------------
@@ -166,11 +125,7 @@ def _markdown(document: dict[str, Any], whole: bool) -> str:
     for sheet in (findings_sheet(document, whole), ledger_sheet(document)):
         if sheet.rows:
             parts += draw_sheet(sheet)
-    for title, entries in (
-        ("Accepted by the config", _accepted(document)),
-        ("Assumed where the table is silent", document["assumed"]),
-        ("Warnings", document["warnings"]),
-    ):
+    for title, entries in _lists(document):
         if entries:
             parts += [f"\n## {title}\n", *(f"- {escape(clean(e))}" for e in entries)]
     return "\n".join(parts).rstrip() + "\n"

@@ -7,12 +7,15 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allocate.cli.render.text import clean
-from allocate.cli.render.verdict import is_whole
+from allocate.cli.render.verdict import has_no_whole, is_whole
 
-MORE = 1.1  # a tenth more of the dearest capacity
+if TYPE_CHECKING:
+    from allocate.models.config import Config
+
+MORE = 1.1  # 10 % more of the dearest capacity
 _NEEDS = re.compile(r"(?P<path>\S+) = \S+ needs at (?P<way>least|most) (?P<value>[-+.\de]+)\b")
 Command = tuple[str, str]
 
@@ -56,6 +59,18 @@ class Question:
             return None
         return value_at(data, path)
 
+    def read(self) -> Config | None:
+        """Read what was asked about, with its tables and changes; None if it cannot be."""
+        from allocate.errors import AllocateError
+        from allocate.models.loader import STDIN, load
+
+        if str(self.config) == STDIN:
+            return None
+        try:
+            return load(self.config, self.overrides, self.scenarios).config
+        except AllocateError:
+            return None
+
 
 def next_commands(result: dict[str, Any], asked: Question, hidden: bool = False) -> list[Command]:
     """Offer up to three commands; ``hidden`` tells that tables were cut."""
@@ -63,10 +78,9 @@ def next_commands(result: dict[str, Any], asked: Question, hidden: bool = False)
     if status == "infeasible":
         return _loosened(result, asked)
     if status == "unbounded":
-        bounded = asked.change("budgets.money_usd", "1000")
-        return [(bounded, "a budget bounds what can be bought")]
+        return _bounded(result, asked)
     offers = []
-    if status == "stopped":
+    if status == "stopped" and not has_no_whole(result):
         offers.append((asked.command(), "to the end"))
     elif status == "feasible" and not is_whole(result) and not result["certificate"]["holds"]:
         offers.append((asked.command("--method", "conic"), "another way to the prices"))
@@ -91,6 +105,25 @@ def _loosened(result: dict[str, Any], asked: Question) -> list[Command]:
     return [(asked.changes(needs), f"with what {what}")]
 
 
+def _bounded(result: dict[str, Any], asked: Question) -> list[Command]:
+    """Offer what the refusal names and the config does not have yet: caps on tokens, a budget."""
+    config, message = asked.read(), result.get("message") or ""
+    if config is None:
+        return []
+    open_uses = {
+        f"token_uses.{name}.max_tokens": _plain(1000.0 * use.reference_tokens)
+        for name, use in config.token_uses.items()
+        if use.exponent > 0 and use.max_tokens is None
+    }
+    offers = []
+    if open_uses and "max_tokens" in message:
+        offers.append((asked.changes(open_uses), "no request may have more tokens than that"))
+    if config.budgets.money_usd is None and "budgets.money_usd" in message:
+        bounded = asked.change("budgets.money_usd", "1000")
+        offers.append((bounded, "a budget bounds what can be bought"))
+    return offers
+
+
 def _changed(result: dict[str, Any], asked: Question) -> list[Command]:
     """Change what matters most: the dearest capacity, a class that is not served, or demand."""
     bound = [p for p in result["prices"] if p["binding"] and p["capacity"]]
@@ -98,10 +131,10 @@ def _changed(result: dict[str, Any], asked: Question) -> list[Command]:
         top = max(bound, key=lambda p: abs((p["value"] or 0.0) * p["capacity"]))
         if top["value"] < 0:  # a floor: less of it is better
             less = asked.change(top["resource"], _plain(top["capacity"] / MORE))
-            return [(less, f"a tenth less {clean(top['label'])}")]
+            return [(less, f"10 % less: {clean(top['label'])}")]
         most = 1.0 if top["resource"].endswith("max_share") else float("inf")
         more = asked.change(top["resource"], _plain(min(MORE * top["capacity"], most)))
-        return [(more, f"a tenth more {clean(top['label'])}")]
+        return [(more, f"10 % more: {clean(top['label'])}")]
     declined = [line for line in result["layers"]["router"] if line.get("model") is None]
     for line in sorted(declined, key=lambda r: -r["requests_per_s"]):
         if (

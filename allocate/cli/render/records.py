@@ -7,9 +7,7 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from allocate.cli.render.text import clean
-
-_FORMULA = ("=", "+", "-", "@")  # a spreadsheet runs a text that begins so
+from allocate.cells import cell, clean
 
 
 def draw_csv(result: dict[str, Any], part: str) -> str:
@@ -19,11 +17,11 @@ def draw_csv(result: dict[str, Any], part: str) -> str:
 
 
 def _fields(part: str) -> list[str]:
-    """List the columns that a table has by its schema, for one without lines."""
-    from allocate.solver.result import Layers, Price
+    """List the columns that every line of a table has, for one without lines."""
+    from allocate.solver.form import Layers, Price
 
     line = Price if part == "prices" else Layers.model_fields[part].annotation.__args__[0]  # type: ignore[union-attr]
-    return [field.alias or name for name, field in line.model_fields.items()]
+    return [field.alias or name for name, field in line.model_fields.items() if field.is_required()]
 
 
 def draw_records(lines: list[dict[str, Any]], fields: Iterable[str] = ()) -> str:
@@ -54,5 +52,4 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
-    text = clean(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return cell(value)

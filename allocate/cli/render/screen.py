@@ -6,26 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
 from allocate.cli.render import verdict
 from allocate.cli.render.following import Question, next_commands
-from allocate.cli.render.grid import lay_out
+from allocate.cli.render.lines import FIRST, Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.sheets import Sheet, layer_sheets, part_sheet, prices_sheet
-from allocate.cli.render.text import clean, wrapped
 
-STYLES = {
-    "good": "bold green",
-    "bad": "bold red",
-    "title": "bold",
-    "head": "dim",
-    "note": "dim",
-    "row": "",
-    "plain": "",
-    "command": "cyan",
-}
-Line = tuple[str, str]
-FIRST = 5  # entries of a list
 WORDS = "Words and columns: docs/prices.md"
 
 
@@ -48,11 +34,7 @@ def draw_screen(
     lines = _screen(result, console.width, asked, whole)
     if part is not None:
         lines = _only(part_sheet(result, part, whole), console.width)
-    with console.capture() as captured:
-        for style, line in lines:
-            text = Text(line, style=STYLES[style], end="\n")
-            console.print(text, soft_wrap=True)
-    return captured.get()
+    return paint(lines, console)
 
 
 def _screen(
@@ -61,84 +43,33 @@ def _screen(
     good = result["status"] == "optimal"
     for i, sentence in enumerate(verdict.verdict(result)):
         style = ("good" if good else "bad") if i == 0 else "plain"
-        yield from _wrapped(style, sentence, width)
+        yield from folded(style, sentence, width)
     for i, line in enumerate(verdict.equation(result, width)):
         yield ("head" if i == 0 else "row"), line
-    yield from _listed("Conflicting limits", result.get("conflicts") or [], width, True)
+    yield from listed("Conflicting limits", result.get("conflicts") or [], width, True)
     sheets = [prices_sheet(result, whole), *layer_sheets(result, whole)]
     for sheet in sheets:
-        yield from _table(sheet, width)
+        yield from table(sheet, width)
     if result["prices"]:
         yield "plain", ""
         for sentence in verdict.bindings(result):
-            yield from _wrapped("plain", sentence, width)
-    yield from _listed("Assumed", map(verdict.remark, result["assumed"]), width, whole)
-    yield from _listed("Warnings", map(verdict.remark, result["warnings"]), width, whole)
+            yield from folded("plain", sentence, width)
+    yield from listed("Assumed", map(verdict.remark, result["assumed"]), width, whole)
+    yield from listed("Warnings", map(verdict.remark, result["warnings"]), width, whole)
     cut = any(sheet.hidden for sheet in sheets) or any(
         len(result[key]) > FIRST for key in ("assumed", "warnings")
     )
     if asked is not None:
-        yield from _next(next_commands(result, asked, hidden=cut and not whole), width)
+        yield from next_steps(next_commands(result, asked, hidden=cut and not whole), width)
     if any(sheet.rows for sheet in sheets):
         yield "plain", ""
         yield "note", WORDS
 
 
-def _table(sheet: Sheet, width: int) -> Iterator[Line]:
-    if sheet.rows:
-        yield "plain", ""
-        yield from _only(sheet, width)
-
-
 def _only(sheet: Sheet, width: int) -> Iterator[Line]:
-    yield "title", sheet.title
-    if not sheet.rows:
+    """Draw one sheet alone, and say so if it is empty."""
+    if sheet.rows:
+        yield from list(table(sheet, width))[1:]  # without the blank line above it
+    else:
+        yield "title", sheet.title
         yield "note", "  nothing: this answer has no such lines"
-        return
-    yield from _wrapped("note", sheet.about, width, "")
-    yield from lay_out(sheet, width)
-
-
-def _listed(title: str, entries: Any, width: int, whole: bool) -> Iterator[Line]:
-    texts = [clean(entry) for entry in entries]
-    if not texts:
-        return
-    yield "plain", ""
-    yield "title", title
-    for text in texts if whole else texts[:FIRST]:
-        yield from _wrapped("plain", f"- {text}", width, "  ")
-    hidden = 0 if whole else len(texts) - FIRST
-    if hidden > 0:
-        yield "note", f"    {hidden} more: --all shows them"
-
-
-def _next(commands: list[tuple[str, str]], width: int) -> Iterator[Line]:
-    if not commands:
-        return
-    yield "plain", ""
-    yield "title", "Next"
-    beside = all(len(command) + len(why) + 6 <= width for command, why in commands)
-    for command, why in commands:
-        if not beside:
-            yield "note", f"  # {why}"
-        if not beside and len(command) + 2 > width:
-            yield from _folded(command, width)
-        else:
-            yield "command", f"  {command}  # {why}" if beside else f"  {command}"
-
-
-def _folded(command: str, width: int) -> Iterator[Line]:
-    """Fold a command before its flags, as a shell takes it."""
-    line, *flags = command.replace(" --", "\n--").split("\n")
-    for flag in flags:
-        if len(line) + len(flag) + 5 > width:
-            yield "command", f"  {line} \\"
-            line = f"  {flag}"
-        else:
-            line += f" {flag}"
-    yield "command", f"  {line}"
-
-
-def _wrapped(style: str, text: str, width: int, indent: str = "  ") -> Iterator[Line]:
-    for line in wrapped(text, width, indent):
-        yield style, line

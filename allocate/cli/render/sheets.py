@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from allocate.cli.render.text import NOTHING, clean, money, noiseless, number, percent, short
+from allocate.cli.render.price_words import used, validity
+from allocate.cli.render.text import NOTHING, clean, money, number, percent, short
 
 FIRST = 12  # lines of a table on the first screen
 SLACK = 5  # of prices that are 0
 USES = 4  # token uses with a column of their own
 Row = dict[str, Any]
-_UNITS = {"USD per USD": "USD of welfare per USD"}
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,13 @@ def prices_sheet(result: Row, whole: bool = False) -> Sheet:
     shown = prices if whole else binding + prices[len(binding) :][:SLACK]
     columns = [
         _name("resource"),
-        Column("used / capacity", "", _used),
+        Column("used / capacity", "", used),
         Column("price", "", lambda p: number(p["value"]) if p["binding"] else "0"),
         Column("worth", "", lambda p: number(p.get("worth")) if p["binding"] else NOTHING),
         Column("pay", "", lambda p: number(p.get("pay")) if p["binding"] else NOTHING),
     ]
     notes = {
-        i: " ".join(filter(None, [clean(p["sentence"]), _valid(p)]))
+        i: " ".join(filter(None, [clean(p["sentence"]), validity(p)]))
         for i, p in enumerate(shown)
         if p["binding"]
     }
@@ -92,26 +92,6 @@ def _importance(price: Row) -> tuple[bool, float, str]:
     if price["binding"]:
         return False, -abs((price["value"] or 0.0) * capacity), price["resource"]
     return True, -((price.get("used") or 0.0) / capacity if capacity else 0.0), price["resource"]
-
-
-def _used(price: Row) -> str:
-    capacity = price.get("capacity")
-    used = noiseless(price.get("used"), capacity or 1.0)
-    return f"{number(used)} / {number(capacity)}" if capacity is not None else number(used)
-
-
-def _valid(price: Row) -> str:
-    """Say between which capacities the price holds, and its unit."""
-    low, high = price.get("valid_from"), price.get("valid_to")
-    unit = _UNITS.get(clean(price["unit"]), clean(price["unit"]))
-    if low is None and high is None:
-        return f"In {unit}."
-    if low is None or high is None:
-        reach = f"from {number(low)} on" if high is None else f"up to {number(high)}"
-    else:
-        digits = 4 if number(low) != number(high) else 7  # a narrow range shows that it is one
-        reach = f"from {number(low, digits)} to {number(high, digits)}"
-    return f"Holds within 10 % {reach}, in {unit}."
 
 
 def requests_sheet(result: Row, whole: bool = False) -> Sheet:
@@ -254,7 +234,7 @@ def serving_sheet(result: Row, whole: bool = False) -> Sheet:
     staged = any(line.get("stage") != "mixed" for line in lines)
     counted = any(line.get("gpus") is not None for line in lines)
     columns = [
-        Column("lane", "", lambda r: clean(r["lane"]).partition(" @ ")[0], right=False),
+        Column("lane", "", _lane_name(lines), right=False),
         *_periods(lines),
         _name("model"),
         *([_name("stage")] if staged else []),
@@ -268,6 +248,21 @@ def serving_sheet(result: Row, whole: bool = False) -> Sheet:
     ]
     about = "busy: share of the time; KV: share of its memory; TPOT, TTFT: time per, to first token"
     return _sheet("Serving", columns, lines, whole, about)
+
+
+def _lane_name(lines: Sequence[Row]) -> Callable[[Row], str]:
+    """Name a lane after its deployment, and with its speed where the deployment has several."""
+    lanes: dict[tuple[str, Any], set[str]] = {}
+    for line in lines:
+        deployment = line["lane"].rpartition(" @ ")[0]
+        lanes.setdefault((deployment, line.get("period")), set()).add(line["lane"])
+    several = {name for (name, _), speeds in lanes.items() if len(speeds) > 1}
+
+    def name(line: Row) -> str:
+        deployment = line["lane"].rpartition(" @ ")[0]
+        return clean(line["lane"] if deployment in several else deployment)
+
+    return name
 
 
 def training_sheet(result: Row, whole: bool = False) -> Sheet:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
-import unicodedata
 from typing import Any
 
+from allocate.cells import clean
+
 NOTHING = "-"  # what stands where there is no number
+ROUNDING = 1e-6  # numbers closer than this share of themselves are the same
+MOST = 8  # digits that tell them apart
 _KILO = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-def clean(value: Any) -> str:
-    """Return a name on one line, without control, direction or unassigned characters."""
-    text = str(value).replace("\n", " ").replace("\t", " ")
-    return "".join(c for c in text if unicodedata.category(c)[0] != "C")
 
 
 def clean_lines(text: str) -> str:
@@ -45,6 +42,20 @@ def number(value: Any, digits: int = 4) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def apart(one: Any, other: Any, digits: int = 4) -> tuple[str, str]:
+    """Write two numbers with as many digits as tell them apart, but for rounding.
+
+    >>> apart(255.98, 256), apart(256 - 1e-7, 256)
+    (('255.98', '256'), ('256', '256'))
+    """
+    texts = number(one, digits), number(other, digits)
+    if one is None or other is None or texts[0] != texts[1]:
+        return texts
+    if digits >= MOST or abs(one - other) <= ROUNDING * abs(other):
+        return texts
+    return apart(one, other, digits + 1)
 
 
 def short(value: Any, digits: int = 3) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from allocate.cli.render.text import clean, money, noiseless, number
+from allocate.cli.render.text import apart, clean, money, noiseless, number
 
 COSTS = ("money", "latency", "risk", "oversight", "training")
 NEARLY = 0.95  # of a capacity: used so far that it will bind soon
+CENT = 0.01  # USD
+ROUNDING = 1e-12  # a gap below this is one of the last digits
 KEPT = 1e-9  # a limit exceeded by this share of itself is kept, but for rounding
 
 MEANING = {
@@ -36,10 +38,18 @@ def is_whole(result: dict[str, Any]) -> bool:
     return bool((result.get("whole_replicas") or {}).get("certified_at_these_numbers"))
 
 
+def has_no_whole(result: dict[str, Any]) -> bool:
+    """Whether whole replicas were asked for, and no numbers of them keep every limit."""
+    held = result.get("whole_replicas") or {}
+    return "replicas" in held and held["replicas"] is None
+
+
 def _meaning(result: dict[str, Any]) -> str:
     """Say what the status claims and no more: for a menu of speeds, or only locally."""
     status, layers = result["status"], result["layers"]
     stopped = status == "stopped" and result["certificate"]["holds"]
+    if has_no_whole(result):
+        return "no whole numbers of replicas found that keep the limits: fractions are shown"
     if stopped and "ranges_s" not in result["timing"]:
         return "stopped at your request: the best answer so far"
     if status == "feasible" and is_whole(result):
@@ -61,11 +71,7 @@ def _proof(result: dict[str, Any]) -> str:
     parts = []
     if gap is not None:
         more = (certificate.get("dual") or 0.0) - (certificate.get("primal") or 0.0)
-        parts.append(
-            f"nothing is more than {money(more, 2)}/h better (gap {_tiny(gap)})"
-            if more > 0 and gap > 0
-            else "nothing is better, but for rounding"
-        )
+        parts.append(_bound(more, gap, certificate.get("primal") or 0.0))
     if violation is not None:
         kept = "every limit is kept"
         parts.insert(
@@ -74,12 +80,23 @@ def _proof(result: dict[str, Any]) -> str:
             if violation <= KEPT
             else f"limits are exceeded by up to {_tiny(violation)} of them",
         )
+    if has_no_whole(result):
+        return f"NOT certified: {parts[-1]}, even with fractions of replicas"
     if is_whole(result) and not certificate["holds"]:
         return f"certified at these numbers of replicas: {'; '.join(parts)}, fractions included"
     if certificate["holds"]:
         linear = " with training held at its slope" if result["layers"]["training"] else ""
         return f"certified{linear}: {'; '.join(parts)}"
     return f"NOT certified at {_tiny(tolerance)}: {'; '.join(parts) or 'no bound is known'}"
+
+
+def _bound(more: float, gap: float, welfare: float) -> str:
+    """Say how much better another answer could be; one wording for what nobody would notice."""
+    if more <= 0 or gap <= ROUNDING:
+        return "nothing is better, but for rounding"
+    if more < CENT <= abs(welfare):
+        return f"nothing is better by a cent an hour (gap {_tiny(gap)})"
+    return f"nothing is more than {money(more, 2)}/h better (gap {_tiny(gap)})"
 
 
 def _tiny(value: float) -> str:
@@ -129,10 +146,11 @@ def bindings(result: dict[str, Any]) -> list[str]:
     """Say which capacities bind, and which nearly do."""
     binds = [clean(p["label"]) for p in result["prices"] if p["binding"]]
     nearly = [
-        f"{clean(p['label'])} ({number(100 * p['used'] / p['capacity'], 3)} % used)"
+        f"{clean(p['label'])} ({apart(100 * p['used'] / p['capacity'], 100.0, 3)[0]} % used)"
         for p in result["prices"]
         if not p["binding"] and p["capacity"] and (p["used"] or 0.0) >= NEARLY * p["capacity"]
     ]
+    held = (result.get("whole_replicas") or {}).get("replicas")
     slack = len(result["prices"]) - len(binds) - len(nearly)
     nothing = "Binding: nothing; more of any capacity would change nothing"
     lines = [f"Binding: {', '.join(binds)}" if binds else nothing]
@@ -140,6 +158,11 @@ def bindings(result: dict[str, Any]) -> list[str]:
         lines.append(f"Nearly, at price 0: {', '.join(nearly)}")
     if slack:
         lines.append(f"Slack, so price 0: {slack} other{'s' if slack > 1 else ''}")
+    if held:
+        several = any(line.get("period") for line in result["layers"]["router"])
+        names = {name: name if several else name.rpartition(" [")[0] or name for name in held}
+        whole = ", ".join(f"{clean(names[name])} {n}" for name, n in held.items())
+        lines.append(f"Whole replicas, idle ones with them: {whole}")
     return lines
 
 

@@ -6,19 +6,17 @@ page here.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from allocate.cli.report.parts import Page
 from allocate.errors import AllocateError
-from allocate.solver.result import FORMAT_VERSION, check_result
+from allocate.solver.result import FORMAT_VERSION, check_result, parse_document, read_document
 
 STDIN = "-"
-OPEN_RECORDS = ("rates", "whole_replicas")  # records that the format does not check
 
 
 class ReportError(AllocateError):
@@ -38,8 +36,7 @@ class Kind:
 def _solved(result: dict[str, Any]) -> Page:
     from allocate.cli.report.solved.page import solved_page
 
-    odd = [k for k in OPEN_RECORDS if not isinstance(result.get(k), dict)]
-    return solved_page({key: part for key, part in result.items() if key not in odd})
+    return solved_page({key: part for key, part in result.items() if part is not None})
 
 
 #: Documents that have no page yet are known all the same, to say what they are.
@@ -55,8 +52,8 @@ def read_page(path: Path) -> Page:
     """Read a document and make its page.
 
     Raises:
-        ReportError: it cannot be read, is no document of a command, or of one without a page.
-        ResultError: its format is of another major version, or parts of it are missing.
+        ReportError: it is no document of a command, or of one without a page.
+        ResultError: it cannot be read, is of another major format, or parts are missing.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     document = _read(path, name)
@@ -85,21 +82,9 @@ def _same_format(document: dict[str, Any], name: str) -> None:
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:
+    if str(path) != STDIN:
+        return read_document(path)
     try:
-        text = sys.stdin.read() if str(path) == STDIN else path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"{name} cannot be read: {error.strerror or error}.") from error
+        return parse_document(sys.stdin.read(), name)
     except UnicodeDecodeError as error:
         raise ReportError(f"{name} is not JSON: it is not UTF-8 text.") from error
-    try:
-        document = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise ReportError(f"{name} is not JSON: {why}. Write it with --format json.") from error
-    if not isinstance(document, dict):
-        raise ReportError(f"{name} is not a result: it holds no JSON object.")
-    return document
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of JSON")

@@ -112,7 +112,16 @@ def _classes(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> None
             draft.put(("classes", name, "prompt_tokens"), 0.0)
     if worth or reused:
         draft.assumed["classes"] = (worth + reused).removeprefix("; ")
-    draft.put(("prices", "latency_usd_per_s"), 0.001, "a small price, so that waiting counts")
+    draft.put(("prices", "latency_usd_per_s"), 0.001, _waits(whole))
+
+
+def _waits(whole: dict[str, Any]) -> str:
+    """Say what a price of waiting does: nothing where no time is known."""
+    apis = [(model.get("api") or {}) for model in (whole.get("models") or {}).values()]
+    timed = any(api.get("tpot_ms") or api.get("ttft_s") for api in apis)
+    if timed or whole.get("deployments"):
+        return "a small price, so that waiting counts"
+    return "a small price of waiting; it counts once an api has tpot_ms or ttft_s"
 
 
 def _models(whole: dict[str, Any], draft: Draft) -> None:

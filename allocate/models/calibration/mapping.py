@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from allocate.errors import DataError, Problem
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 from allocate.models.paths import nearest
 
@@ -89,5 +90,5 @@ def _plain(name: str) -> str:
 
 
 def _listed(header: Sequence[str]) -> str:
-    shown = ", ".join("".join(c for c in name if c.isprintable())[:40] for name in header[:12])
-    return f"{shown}, …" if len(header) > 12 else shown
+    listed = ", ".join(shown(name) for name in header[:12])
+    return f"{listed}, …" if len(header) > 12 else listed

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from allocate.errors import DataError
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.opening import fail, open_bytes, plain_bytes
 from allocate.models.calibration.result import Source
 
@@ -34,8 +35,7 @@ def source(path: Path, rows: int) -> Source:
     with plain_bytes(path) as file:
         for block in iter(lambda: file.read(BLOCK), b""):
             digest.update(block)
-    name = "".join(c for c in path.name if c.isprintable())
-    return Source(name, digest.hexdigest(), rows)
+    return Source(shown(path.name, 255), digest.hexdigest(), rows)
 
 
 def head(path: Path, size: int = 1 << 16) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration.result import Calibration, Options
+from allocate.models.paths import nearest
 
 KINDS = {
     "trace": "request logs: rates, lengths, bursts and the shape of a day",
@@ -46,7 +47,15 @@ class Reader(Protocol):
 
 
 def reader(kind: str) -> Reader:
-    """Import the reader of a kind."""
+    """Import the reader of a kind.
+
+    Raises:
+        DataError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise DataError(
+            [Problem("CAL009", f"`{kind}` is no kind of calibration", hint=nearest(kind, KINDS))]
+        )
     return cast(Reader, importlib.import_module(f"{_PLACE}.{kind}"))
 
 

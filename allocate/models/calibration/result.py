@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from allocate.plain import plain
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -124,16 +126,3 @@ class Calibration:
             "sources": [source.to_dict() for source in self.sources],
             "files": files or [],
         }
-
-
-def plain(value: Any) -> Any:
-    """Turn NumPy numbers into Python's, and what is not finite into None, all the way down."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # a NumPy number or array
-        return plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

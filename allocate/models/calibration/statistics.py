@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allocate.models.calibration.result import LEVEL
+
+LOWER, UPPER = 0.5 - LEVEL / 2, 0.5 + LEVEL / 2
+"""Quantiles that an interval lies between."""
+NORMAL = NormalDist().inv_cdf(UPPER)
+"""Standard errors that an interval reaches to each side."""
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +46,7 @@ def jackknife(estimate: Callable[[Floats], Any], groups: int) -> tuple[Floats, F
         if groups > 8
     )
     error = np.sqrt(variance + (groups - 1) / groups * np.maximum(together, 0.0))
-    reach = float(t.ppf(0.5 + LEVEL / 2, groups - 1)) * error
+    reach = float(t.ppf(UPPER, groups - 1)) * error
     return everything, everything - reach, everything + reach
 
 
@@ -51,9 +57,7 @@ def slices(count: int) -> int:
 
 def proportion(hits: float, tries: float) -> tuple[float, float, float]:
     """Return a share with Wilson's interval (Wilson 1927)."""
-    from scipy.stats import norm
-
-    z2 = float(norm.ppf(0.5 + LEVEL / 2)) ** 2
+    z2 = NORMAL**2
     share = hits / tries
     middle = (hits + z2 / 2) / (tries + z2)
     reach = np.sqrt(z2 * (share * (1 - share) * tries + z2 / 4)) / (tries + z2)

@@ -1,28 +1,28 @@
 """Writes a calibration into a folder: tables, a fragment of a config, and what was found.
 
-Each file is written beside its place and renamed. ``calibration.json`` holds one entry a
-kind, so that several kinds share a folder; a kind that is calibrated again replaces its own.
+Each file is written beside its place and renamed; ``calibration.json``, which names them all, comes
+last. It holds one entry a kind, so that several kinds share a folder; a kind that is calibrated
+again replaces its own, and what its last run wrote and this one does not is removed. Of two
+processes that write into one folder, one waits for the other.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from allocate.cells import cell
+from allocate.files import alone, write_whole
 from allocate.models.calibration.reading import fail, read_json
 from allocate.models.calibration.result import Calibration
 
 RECORD = "calibration.json"
 FORMAT_VERSION = 1
 MOST_CSV_ROWS = 100_000
-_FORMULA = r"^\s*[=+\-@]"
 
 
 def write(calibration: Calibration, folder: Path, version: str = "") -> list[str]:
@@ -38,20 +38,30 @@ def write(calibration: Calibration, folder: Path, version: str = "") -> list[str
         DataError: the folder holds a ``calibration.json`` that is none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    record: dict[str, Any] = read_record(folder) | {"allocate_version": version}
-    files = {}
-    for name, table in calibration.tables.items():
-        file, raw = _table(f"{calibration.kind}-{name}", table)
-        files[file] = raw
-    files[f"{calibration.kind}.yaml"] = fragment_text(calibration, version).encode()
+    kind = calibration.kind
+    files = dict(_table(f"{kind}-{name}", table) for name, table in calibration.tables.items())
+    files[f"{kind}.yaml"] = fragment_text(calibration, version).encode()
     names = [*files, RECORD]
     document = calibration.to_dict(names) | {"fragment": calibration.fragment}
-    record["calibrations"][calibration.kind] = document
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
-    files[RECORD] = (text + "\n").encode()
-    for name, raw in files.items():
-        _replace(folder / name, raw)
+    with alone(folder):
+        record: dict[str, Any] = read_record(folder) | {"allocate_version": version}
+        before = record["calibrations"].get(kind)
+        record["calibrations"][kind] = document
+        text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+        for name, raw in files.items():
+            write_whole(folder / name, raw)
+        write_whole(folder / RECORD, text + "\n")
+        for name in _stale(before, kind, names):
+            (folder / name).unlink(missing_ok=True)
     return names
+
+
+def _stale(before: Any, kind: str, names: list[str]) -> list[str]:
+    """Tables that the last run of a kind wrote and this one does not; its own names only."""
+    listed = before.get("files") if isinstance(before, dict) else None
+    old = [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
+    own = [n for n in old if n.startswith(f"{kind}-") and Path(n).name == n and "\\" not in n]
+    return [name for name in own if name not in names]
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -78,7 +88,8 @@ def fragment_text(calibration: Calibration, version: str = "") -> str:
     ]
     lines += [f"{s.name}, {s.rows:,} rows, sha256 {s.sha256[:16]}" for s in calibration.sources]
     dropped = sum(calibration.rows_dropped.values())
-    lines.append(f"{calibration.rows_used:,} rows used, {dropped:,} dropped; see {RECORD}")
+    used = f"{calibration.rows_used:,} row{'' if calibration.rows_used == 1 else 's'} used"
+    lines.append(f"{used}, {dropped:,} dropped; see {RECORD}")
     for p in calibration.parameters[:60]:
         reach = f" [{p.low:.5g}, {p.high:.5g}]" if p.low == p.low else ""
         lines.append(f"{p.name} {p.value:.6g}{reach} {p.unit}")
@@ -108,23 +119,6 @@ def _table(name: str, table: pl.DataFrame) -> tuple[str, bytes]:
 
 def harmless(table: pl.DataFrame) -> pl.DataFrame:
     """Keep a spreadsheet from running a text of the table as a formula."""
-    texts = pl.col(pl.String)
-    plain = texts.str.replace_all(r"[\p{C}]", " ")
     return table.with_columns(
-        pl.when(plain.str.contains(_FORMULA)).then("'" + plain).otherwise(plain).name.keep()
+        pl.col(pl.String).map_elements(cell, return_dtype=pl.String, skip_nulls=True)
     )
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(beside, path.stat().st_mode if path.exists() else 0o666 & ~mask)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise

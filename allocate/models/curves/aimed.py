@@ -18,12 +18,12 @@ import numpy as np
 
 from allocate.models.curves.namespace import namespace
 from allocate.models.curves.response import Response
+from allocate.models.limits import TINY
 
 if TYPE_CHECKING:
     from allocate.models.curves.request import RequestCurve
 
 Array = Any
-_LEAST = 1e-300  # a price below this is none
 _FAR = 1e3  # of a logarithm
 
 
@@ -46,7 +46,7 @@ def aimed(
     shape = np.broadcast_shapes(*shapes, prices.shape[:-1])
     effort, risk, caps = curve.effort, curve.risk, curve.caps
     with np.errstate(all="ignore"):
-        price = [xp.clip(prices[..., j], _LEAST, 1.0 / _LEAST) for j in range(len(caps))]
+        price = [xp.clip(prices[..., j], TINY, 1.0 / TINY) for j in range(len(caps))]
         used = [j for j, a in enumerate(effort.exponents) if a > 0]
         share = {j: np.log(effort.exponents[j]) - xp.log(price[j]) for j in used}
         level = -xp.log(difficulty) + xp.zeros(shape)
@@ -62,7 +62,7 @@ def aimed(
         v = risk.use if risk.verifiable else None
         if v is not None and v not in used:
             averted = wrong_price * risk.relief(xp.zeros(())) / price[v]
-            s = xp.maximum(xp.log(xp.clip(averted, _LEAST, 1.0 / _LEAST)), 0.0)
+            s = xp.maximum(xp.log(xp.clip(averted, TINY, 1.0 / TINY)), 0.0)
             tokens[v] = xp.minimum(risk.tokens * s + xp.zeros(shape), caps[v])
         bundle = xp.stack(tokens, -1)
         success, wrong = curve.outcome(bundle, factor, difficulty)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from allocate.models.limits import TINY
+
 if TYPE_CHECKING:
     from allocate.models.curves.request import RequestCurve
 
@@ -92,7 +94,7 @@ def _nudged(
     They are tried in turn, on those requests only whose bound is still above ``good``.
     """
     caps, alphas = np.asarray(curve.caps), np.asarray(curve.effort.exponents)
-    first = alphas * (_SPECK * ask.value * ask.factor)[:, None] / np.maximum(ask.prices, 1e-300)
+    first = alphas * (_SPECK * ask.value * ask.factor)[:, None] / np.maximum(ask.prices, TINY)
     speck = np.maximum(t, np.minimum(caps, np.where(first > 0, first, 0.0)))
     verifying = np.arange(len(caps)) == (curve.risk.use if curve.risk.verifiable else -1)
     best, left = np.full(len(t), np.inf), np.arange(len(t))

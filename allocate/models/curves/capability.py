@@ -14,6 +14,7 @@ import numpy as np
 
 from allocate.models.curves.namespace import namespace
 from allocate.models.curves.roots import FAR, settle
+from allocate.models.limits import TINY
 
 Array = Any
 
@@ -69,6 +70,16 @@ class ScalingLaw:
         """See ``SuccessCurve``."""
         return self.b <= 0 or self.power <= 0
 
+    @property
+    def ceiling(self) -> float:
+        """See ``SuccessCurve``: the whole error that there is to remove."""
+        return (self.floor + self.b / self.c) ** self.power - self.floor**self.power
+
+    @property
+    def smooth(self) -> bool:
+        """See ``SuccessCurve``: no kinks, but ``balance`` asks for single numbers."""
+        return False
+
     def balance(self, log_value: Array, level: Array, growth: Array) -> Array:
         """See ``SuccessCurve``: Newton, between the lines that the curve tends to."""
         xp = namespace(log_value, level, growth)
@@ -81,7 +92,7 @@ class ScalingLaw:
             rest = xp.maximum(1.0 - growth * elasticity, 1e-15)
             return ell - (ell - log_value - revenue) / rest
 
-        early = np.log(self.slope(1e-300))  # Y·slope where all of the error is still there
+        early = np.log(self.slope(TINY))  # Y·slope where all of the error is still there
         late = np.log(self.power * self.b / self.samples) - (
             (1.0 - self.power) * np.log(self.floor) if self.floor > 0 else 0.0
         )
@@ -91,16 +102,13 @@ class ScalingLaw:
         )
         return settle(newton, data, xp.clip(start, -FAR, FAR))
 
-    def cone(self, requests: Any, effort: Any, successes: Any, around: Array | None = None) -> list:
+    def cone(self, requests: Any, effort: Any, successes: Any) -> list:
         """CVXPY constraints for successes ≤ requests · gain(effort/requests), by tangents."""
         import cvxpy as cp
 
         grid = np.geomspace(1e-6, 1e6, 1200) * self.c / self.samples
-        if around is not None:
-            grid = np.union1d(grid, np.asarray(around))
-        best = (self.floor + self.b / self.c) ** self.power - self.floor**self.power
         slope = np.array([self.slope(0.0), *self.slope(grid), 0.0])
-        level = np.array([0.0, *(self.value(grid) - self.slope(grid) * grid), best])
+        level = np.array([0.0, *(self.value(grid) - self.slope(grid) * grid), self.ceiling])
 
         def row(flow: Any) -> Any:
             return cp.reshape(flow, (1, flow.size), order="C")

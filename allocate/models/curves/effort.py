@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from allocate.models.curves.namespace import namespace
 
 Array = Any
@@ -71,9 +69,3 @@ class Effort:
 def of_multiple(multiple: Array, total: float) -> Array:
     """Y of a multiple c of the reference bundle, c^Σα, for exponents that sum to ``total``."""
     return multiple**total
-
-
-def geometric_weights(exponents: Any) -> np.ndarray:
-    """Shares α_i/Σα of a budget that each complementary use gets (closed form of (8))."""
-    a = np.asarray(exponents, float)
-    return a / a.sum()

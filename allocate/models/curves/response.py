@@ -22,9 +22,9 @@ import numpy as np
 
 from allocate.models.curves.meeting import Facing, Meeting
 from allocate.models.curves.namespace import namespace
+from allocate.models.limits import TINY
 
 Array = Any
-_LEAST = 1e-300  # a price or a value below this is none
 _ENDLESS = 1e250  # tokens, where they cost nothing and have no cap
 _BLOCK = 8192  # requests answered at once: what is in hand then stays in the cache
 
@@ -86,11 +86,11 @@ def _respond(
     shapes = map(np.shape, (worth, wrong_price, difficulty))
     shape = np.broadcast_shapes(*shapes, prices.shape[:-1])
     price = [prices[..., j] + xp.zeros(shape) for j in range(prices.shape[-1])]
-    log_p = {j: xp.log(xp.clip(price[j], _LEAST, 1.0 / _LEAST)) for j in meeting.priced}
+    log_p = {j: xp.log(xp.clip(price[j], TINY, 1.0 / TINY)) for j in meeting.priced}
     floor, log_a = xp.zeros(shape), xp.zeros(shape)
     if v is not None:
-        averted = wrong_price * meeting.risk.relief(xp.zeros(())) / xp.maximum(price[v], _LEAST)
-        log_a = xp.log(xp.clip(averted, _LEAST, 1.0 / _LEAST)) + xp.zeros(shape)
+        averted = wrong_price * meeting.risk.relief(xp.zeros(())) / xp.maximum(price[v], TINY)
+        log_a = xp.log(xp.clip(averted, TINY, 1.0 / TINY)) + xp.zeros(shape)
         floor = xp.maximum(log_a, 0.0)
     m, s, ell, y = xp.zeros(shape), floor, xp.full(shape, -np.inf), xp.ones(shape) / difficulty
     if meeting.earns:
@@ -107,7 +107,7 @@ def _respond(
         if j == v:
             t = meeting.risk.tokens * s
         elif j in meeting.others:
-            t = meeting.effort.exponents[j] * m / xp.maximum(price[j], _LEAST)
+            t = meeting.effort.exponents[j] * m / xp.maximum(price[j], TINY)
         tokens.append(xp.minimum(t, min(cap, _ENDLESS)))
     success = factor * meeting.success.value(y)
     wrong = meeting.risk.rate + xp.zeros(shape)
@@ -138,7 +138,7 @@ def _facing(
     if meeting.verify is not None and meeting.alpha > 0:
         price = log_p[meeting.verify] + np.log(meeting.risk.tokens / meeting.alpha)
     return Facing(
-        xp.log(xp.maximum(worth, _LEAST)) + zero,
+        xp.log(xp.maximum(worth, TINY)) + zero,
         level,
         price,
         floor,

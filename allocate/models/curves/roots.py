@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from allocate.models.curves.namespace import namespace
+from allocate.models.limits import TINY
 
 Array = Any
 _STEPS = 100
@@ -27,7 +28,7 @@ def wright_omega(x: Array) -> tuple[Array, Array]:
         large - xp.log(large) * (large / (1.0 + large)),
         small * (1.0 + 4.0 / 3.0 * small) / (1.0 + small * (7.0 / 3.0 + 5.0 / 6.0 * small)),
     )
-    w = xp.maximum(w, 1e-300)
+    w = xp.maximum(w, TINY)
     log_w = xp.log(w)
     for last in (False, True):
         r = x - w - log_w
@@ -38,7 +39,7 @@ def wright_omega(x: Array) -> tuple[Array, Array]:
         if last:  # the step is small by now: no other logarithm is needed
             log_w = log_w + grown * (1.0 - grown * (0.5 - grown / 3.0))
         else:
-            w = xp.maximum(w, 1e-300)
+            w = xp.maximum(w, TINY)
             log_w = xp.log(w)
     tiny = x < -40.0
     return xp.where(tiny, small, w), xp.where(tiny, x - small, log_w)

@@ -15,13 +15,11 @@ import numpy as np
 from allocate.models.curves.effort import Effort
 from allocate.models.curves.request import RequestCurve
 
-_SMOOTH = ("Saturating", "PowerLaw", "Constant", "Linear")
-
 
 def form_of(curve: RequestCurve) -> tuple[Any, ...]:
-    """What two curves must share to be stacked; a kinked curve is alone with its equals."""
+    """What two curves must share to be stacked; if not smooth, a curve equals only itself."""
     kind = type(curve.success).__name__
-    alone = None if kind in _SMOOTH else curve.success
+    alone = None if curve.success.smooth else curve.success
     verify = curve.risk.use if curve.risk.verifiable else None
     reference = None if verify is None else curve.effort.references[verify]
     return (
@@ -44,7 +42,7 @@ def stacked(curves: Sequence[RequestCurve]) -> RequestCurve:
         return first
     success: Any = first.success
     numbers = [f.name for f in fields(success) if f.name != "kinks"]
-    if type(success).__name__ in _SMOOTH:
+    if success.smooth:
         columns = {n: np.array([getattr(c.success, n) for c in curves]) for n in numbers}
         success = replace(success, **columns)
     verify = first.risk.use if first.risk.verifiable else None

@@ -20,9 +20,9 @@ import numpy as np
 
 from allocate.models.curves.namespace import namespace
 from allocate.models.curves.roots import wright_omega
+from allocate.models.limits import TINY
 
 Array = Any
-_TINY = 1e-300
 _REST = 1e-15  # least 1 − growth: constant returns are all or nothing
 
 
@@ -37,6 +37,16 @@ class SuccessCurve(Protocol):
     @property
     def flat(self) -> bool:
         """Whether no effort brings anything."""
+        ...
+
+    @property
+    def ceiling(self) -> float:
+        """What a class's own ``quality`` replaces: the best success, or that at effort 1."""
+        ...
+
+    @property
+    def smooth(self) -> bool:
+        """Whether its numbers may be arrays, so that curves of its form can be stacked."""
         ...
 
     def value(self, effort: Array) -> Array:
@@ -76,6 +86,16 @@ class Constant:
         """See ``SuccessCurve``."""
         return True
 
+    @property
+    def ceiling(self) -> float:
+        """See ``SuccessCurve``."""
+        return self.level
+
+    @property
+    def smooth(self) -> bool:
+        """See ``SuccessCurve``."""
+        return True
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         return self.level + 0.0 * effort
@@ -109,6 +129,11 @@ class Saturating:
     def flat(self) -> bool:
         """See ``SuccessCurve``."""
         return bool(np.all(np.less_equal(self.ceiling, 0)))
+
+    @property
+    def smooth(self) -> bool:
+        """See ``SuccessCurve``."""
+        return True
 
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
@@ -159,10 +184,15 @@ class PowerLaw:
         """See ``SuccessCurve``."""
         return bool(np.all(np.less_equal(self.coefficient, 0)))
 
+    @property
+    def smooth(self) -> bool:
+        """See ``SuccessCurve``."""
+        return True
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         xp = namespace(effort)
-        safe = xp.maximum(effort, _TINY ** (1.0 / max(1.0, self.exponent)))
+        safe = xp.maximum(effort, TINY ** (1.0 / max(1.0, self.exponent)))
         return xp.where(effort > 0, self.ceiling - self.coefficient * safe**-self.exponent, -np.inf)
 
     def slope(self, effort: Array, side: str = "right") -> Array:
@@ -202,6 +232,16 @@ class Linear:
     def flat(self) -> bool:
         """See ``SuccessCurve``."""
         return bool(np.all(np.less_equal(self.scale, 0)))
+
+    @property
+    def ceiling(self) -> float:
+        """See ``SuccessCurve``."""
+        return self.scale
+
+    @property
+    def smooth(self) -> bool:
+        """See ``SuccessCurve``."""
+        return True
 
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
@@ -268,6 +308,16 @@ class Table:
         """See ``SuccessCurve``."""
         return self.scores[-1] <= 0
 
+    @property
+    def ceiling(self) -> float:
+        """See ``SuccessCurve``."""
+        return self.scores[-1]
+
+    @property
+    def smooth(self) -> bool:
+        """See ``SuccessCurve``."""
+        return False
+
     def value(self, effort: Array) -> Array:
         """See ``SuccessCurve``."""
         return namespace(effort).interp(
@@ -292,7 +342,7 @@ class Table:
         """See ``SuccessCurve``: along each line, or at the kink at its end."""
         xp = namespace(log_value, level, growth)
         rest = xp.maximum(1.0 - growth, _REST)
-        growth = xp.maximum(growth, _TINY)
+        growth = xp.maximum(growth, TINY)
         best = -np.inf
         for kink, slope in zip(self.efforts, self.slopes, strict=True):
             if slope > 0:

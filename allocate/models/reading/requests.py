@@ -117,10 +117,10 @@ class Requests:
         exact = self.stream.columns(self.duals, np.full(len(near), member), near).profit
         exact = np.where(np.isfinite(self._profits[member, near]), exact, -np.inf)
         arm, usd = int(near[np.argmax(exact)]), float(exact.max())
-        if not np.isfinite(usd):
-            return {"model": None, "autonomy": None, "usd": None}
-        labels = self.stream.arms[arm].labels
         value = float(self.built.classes.value_usd[self.stream.origin[member]])
+        if not np.isfinite(usd):
+            return {"model": None, "autonomy": None, "usd": None, "value_usd": value}
+        labels = self.stream.arms[arm].labels
         return {
             "model": labels["model"],
             "autonomy": labels["autonomy"],

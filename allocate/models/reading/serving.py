@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from allocate.models.builder import HOUR
 from allocate.models.features import class_features
 from allocate.models.reading.answered import LEAST, Answered
-from allocate.models.serving import Tier, uncached_shares
+from allocate.models.serving import Tier, prompt_shares, uncached_shares
 
 _MTOK = 1e6
 
@@ -41,7 +41,7 @@ class Serving:
     def _lane(self, tier: Tier, t: int, n: float) -> dict[str, Any]:
         used = {what: self._row_use[rows[t]] for what, rows in tier.rows.items()}
         flight, memory = used.get("batch"), used.get("KV")
-        share, prompt = self.built.shares[t], self._prompts.get((tier.key, t))
+        share, first = self.built.shares[t], self._first_tokens.get((tier.key, t))
         holds = tier.spec.kv_memory_gb or np.inf
         return {
             "lane": tier.name,
@@ -49,14 +49,14 @@ class Serving:
             "model": tier.spec.model,
             "gpu": tier.spec.gpu,
             "stage": tier.spec.stage,
-            "tier": tier.name.partition(" @ ")[2],
+            "tier": tier.name.rpartition(" @ ")[2],
             "replicas": n / share,
             "gpus": n / share * tier.spec.gpus_per_replica,
             "batch": None if flight is None else flight / n,
             "utilisation": float(used["busy"] / n / (tier.load * HOUR)),
             "speed_utilisation": tier.utilisation,
             "tpot_ms": 1e3 * tier.tpot if tier.spec.stage != "prefill" else None,
-            "ttft_ms": None if prompt is None else 1e3 * tier.ttft_per_token * prompt,
+            "ttft_ms": None if first is None else 1e3 * first,
             "kv_used": None if memory is None else memory / (n * holds),
             "draft": tier.draft,
         }
@@ -74,27 +74,41 @@ class Serving:
     # --- prompts -----------------------------------------------------------------------------
 
     @cached_property
-    def _prompts(self) -> dict[tuple[str, int], float]:
-        """Mean uncached prompt of a call on each lane that prefills, tokens."""
+    def _first_tokens(self) -> dict[tuple[str, int], float]:
+        """Mean wait for the first token of a call on each lane that prefills, s.
+
+        For the prefill of what is not cached and of the input tokens bought, and for the
+        KV that then moves to the lane that decodes.
+        """
         classes, sums = self.built.classes, {}
         stream, flows = self.answer.stream, self.answer.flows
         at = {t.name: t for t in self.built.tiers}
-        for k, a, x in zip(flows.member, flows.arm, flows.requests, strict=True):
+        uses = self.built.config.token_uses.values()
+        read = flows.tokens[:, : len(uses)] @ np.array([u.kind == "input" for u in uses], float)
+        for k, a, x, more in zip(flows.member, flows.arm, flows.requests, read, strict=True):
             labels = stream.arms[a].labels
             if labels["way"] != "own":
                 continue
-            tier = at[labels["prefill"] or labels["tier"]]
+            then = at[labels["tier"]]
+            tier = at[labels["prefill"]] if labels["prefill"] else then
             c = int(stream.origin[k])
             total = sums.setdefault((tier.key, int(stream.period[k])), [0.0, 0.0])
-            total[0] += x * self._uncached(c, labels)
+            total[0] += x * tier.ttft_per_token * (self._uncached(c, labels) + more)
+            if tier is not then:
+                moved = self._tokens(c, prompt_shares(self.built.config)) + more
+                total[0] += x * then.spec.kv_transfer_ms_per_ktok / 1e6 * moved
             total[1] += classes.calls[c] * x
-        return {key: p / n for key, (p, n) in sums.items() if n > 0}
+        return {key: s / n for key, (s, n) in sums.items() if n > 0}
 
     def _uncached(self, c: int, labels: dict) -> float:
         """Prompt tokens of one request of a class that a way must prefill."""
         shares = uncached_shares(
             self.built.config, self.built.reuse, labels["retention_s"], labels["shared_prefix"]
         )
+        return self._tokens(c, shares)
+
+    def _tokens(self, c: int, shares: Mapping[str, float]) -> float:
+        """Tokens of a request of a class, of the features that have a share."""
         features = self._features
         return float(sum(share * features[f][c] for f, share in shares.items() if f in features))
 

@@ -7,6 +7,7 @@ from typing import Any
 from allocate.models.reading.answered import LEAST, Answered
 from allocate.models.training import INPUTS
 
+_AT_BOUND = 0.01  # nearer to a bound than this share of it is at it
 Made = dict[tuple[str, str], list[tuple[float, float]]]  # (asset, input) → (tokens/h, versions)
 
 
@@ -60,9 +61,41 @@ def warnings(answer: Answered, disagreement: float) -> list[str]:
             "training × routing is a fixed point: routing and training agree with each "
             "other, but another pair could be better; it is not yet a global optimum"
         )
+    out += [*_full(answer), *_free(answer)]
     if disagreement > 0:
         out.append(
             f"routing and training still disagree by {100 * disagreement:.2g} % on what "
             "capability is worth: welfare and prices are those of the last round"
         )
     return out
+
+
+def _full(answer: Answered) -> list[str]:
+    """A sentence on every model that training makes as capable as a success can be."""
+    room: dict[str, float] = {}
+    found: dict[str, float] = {}
+    for a, level in zip(answer.program.activities, answer.allocation.levels, strict=True):
+        if a.labels.get("gain"):
+            model = a.labels["model"]
+            room[model] = a.labels["room"]
+            found[model] = found.get(model, 0.0) + float(level)
+    return [
+        f"training would make `{m}` better than certain: what it adds stands at its bound of "
+        f"{room[m]:.3g} success points; lower the scale or ceiling of the gains"
+        for m, gain in found.items()
+        if gain >= room[m] * (1.0 - _AT_BOUND)
+    ]
+
+
+def _free(answer: Answered) -> list[str]:
+    """A sentence on every input that costs nothing, has no end, and is used to the bound."""
+    found = {
+        (a.labels["asset"], a.labels["input"]): float(level)
+        for a, level in zip(answer.program.activities, answer.allocation.levels, strict=True)
+        if a.labels.get("free") and level >= a.upper * (1.0 - _AT_BOUND)
+    }
+    return [
+        f"`{asset}` takes as many {kind} tokens as the program lets it have, {n:.3g} an hour, "
+        "because they cost nothing; give their price, or max_tokens_per_s"
+        for (asset, kind), n in found.items()
+    ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from allocate.models.builder import Builder
+from allocate.models.limits import NO_BOUND
 from allocate.models.serving.tiers import Tier
-
-_NO_LIMIT = 1e15  # tokens an hour of a lane whose replicas a token takes nothing of
 
 
 def decoders(
@@ -62,7 +61,7 @@ def _supply(
                 0.0,
                 "training",
                 # the rows bind, not this
-                min((most[r] / v for r, v in taken if v > 0), default=_NO_LIMIT),
+                min((most[r] / v for r, v in taken if v > 0), default=NO_BOUND),
                 layer="decoding",
                 lane=tier.key,
                 period=t,

@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -28,7 +28,7 @@ from allocate.solver.methods.pricing import Pricing
 from allocate.solver.methods.start import settled
 
 _WAY = (0.3, 0.1)  # how far from the best prices so far to the master's, when pricing
-SOLVERS = ("CLARABEL", "ECOS", "SCS")  # in the order of the success table
+SOLVERS = ("CLARABEL", "ECOS", "SCS")  # in the order of the success table; those installed
 _OPTIONS = {
     "CLARABEL": {
         "tol_gap_abs": 1e-10,
@@ -51,8 +51,6 @@ class Master:
     duals: np.ndarray
     rounds: int = 0
     passes: int = 0
-    bound: float = np.inf
-    solvers: list[str] = field(default_factory=list)
 
 
 def solve_master(
@@ -68,12 +66,12 @@ def solve_master(
     on the first master those are the prices it started from.
     """
     best = Pricing.at(program, settled(program, duals))
-    out = Master(best.duals, passes=1, bound=best.value)
+    out = Master(best.duals, passes=1)
     if not program.rows or not np.isfinite(best.value):
         return out
     pool = [_entering(s, p, None) for s, p in zip(program.streams, best.profits, strict=True)]
     for round_ in range(1, max_rounds + 1):
-        answer = _solve(program, best, pool, out.solvers)
+        answer = _solve(program, best, pool)
         if answer is None:
             break
         duals = np.where(_unused_rows(program, pool), best.duals, answer.duals)
@@ -92,7 +90,7 @@ def solve_master(
                 best = there
                 if weight < 1.0:
                     break
-        out.rounds, out.duals, out.bound = round_, best.duals, best.value
+        out.rounds, out.duals = round_, best.duals
         gap = (best.value - answer.value) / max(abs(best.value), 1e-300)
         if progress is not None:
             progress({"iteration": round_, "gap": gap, "passes": out.passes})
@@ -153,9 +151,7 @@ class _Answer:
     value: float
 
 
-def _solve(
-    program: Program, at: Pricing, pool: list[np.ndarray], used: list[str]
-) -> _Answer | None:
+def _solve(program: Program, at: Pricing, pool: list[np.ndarray]) -> _Answer | None:
     """State and solve one master; None if no solver comes back with an answer."""
     import cvxpy as cp
 
@@ -198,7 +194,7 @@ def _solve(
             constraints.append(split[~forced] @ x <= 1.0)
     levels = None
     if program.activities:
-        unit = _activity_units(program, at, scale, gross)
+        unit = _activity_units(program, gross)
         levels = cp.Variable(len(program.activities), nonneg=True)
         objective.append(-(program.cost * unit / scale) @ levels)
         with np.errstate(over="ignore"):
@@ -224,14 +220,13 @@ def _solve(
                 warnings.simplefilter("ignore")
                 problem.solve(solver=name, **_OPTIONS[name])
         except (cp.SolverError, ValueError, ArithmeticError):
-            continue
+            continue  # ValueError: data that a solver's interface cannot take, such as overflow
         dual = limit.dual_value
         if problem.status not in ("optimal", "optimal_inaccurate") or dual is None:
             continue
         dual = np.asarray(dual, float)
         if not np.all(np.isfinite(dual)):
             continue
-        used.append(name if problem.status == "optimal" else f"{name} (inaccurate)")
         constant = program.offset - sum(
             float(s.rate @ np.where(np.isfinite(s.decline_cost), s.decline_cost, 0.0))
             for s in program.streams
@@ -287,7 +282,8 @@ def _stream_cones(stream: Stream, columns: Columns, constraints: list):
             quantities.append((None, unit))
             continue
         variable = cp.Variable(n, nonneg=True)
-        constraints.append(variable[np.flatnonzero(~possible)] == 0) if (~possible).any() else None
+        if not possible.all():
+            constraints.append(variable[np.flatnonzero(~possible)] == 0)
         caps = np.array([c.caps[j] for c in stream.technologies])[technology]
         capped = possible & np.isfinite(caps)
         if capped.any():
@@ -320,7 +316,7 @@ def _stream_cones(stream: Stream, columns: Columns, constraints: list):
     return x, quantities
 
 
-def _activity_units(program: Program, at: Pricing, scale: float, gross: np.ndarray) -> np.ndarray:
+def _activity_units(program: Program, gross: np.ndarray) -> np.ndarray:
     """A unit of every activity that supplies what its busiest row needs."""
     out = np.ones(len(program.activities))
     for i in range(len(out)):

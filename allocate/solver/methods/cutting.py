@@ -47,7 +47,7 @@ def cut(program: Program, start: Pricing, tolerance: float) -> Cut:
         found = master.solve(None)
         if found is None:
             break
-        scale = max(abs(best.value), 1e-6 * program.at_stake, 1e-300)
+        scale = program.scale(best.value)
         allocation = _averaged(program, found.allocation)
         if best.value - program.welfare(allocation) <= tolerance * scale:
             break

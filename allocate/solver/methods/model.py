@@ -54,7 +54,7 @@ def step(
     ``levels`` [activities] of the last step weigh the curvature of convex terms; ``ridge``
     holds the step back, relative to what a typical change of a price moves.
     """
-    scale = max(abs(at.value), 1e-6 * program.at_stake, 1e-300)
+    scale = program.scale(at.value)
     hessian = np.zeros((len(program.rows),) * 2)
     pairs = _gather(program, at, pool, hessian)
     members = _members(program, pairs)

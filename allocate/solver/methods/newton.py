@@ -99,7 +99,7 @@ class _Descent:
     @property
     def scale(self) -> float:
         """The dual, USD per hour, kept off 0."""
-        return max(abs(self.current.value), 1e-6 * self.program.at_stake, 1e-300)
+        return self.program.scale(self.current.value)
 
     def run(self, last: int, tolerance: float) -> None:
         """Steps until nothing more is promised, or iteration ``last``."""

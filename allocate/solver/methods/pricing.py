@@ -72,11 +72,6 @@ class Pool:
         pool.add_best(program, at)
         return pool
 
-    @property
-    def size(self) -> int:
-        """Pairs in the pool."""
-        return sum(len(c) for c in self.codes)
-
     def pairs(self, program: Program, i: int) -> tuple[np.ndarray, np.ndarray]:
         """(members, arms) of stream i."""
         return np.divmod(self.codes[i], len(program.streams[i].arms))

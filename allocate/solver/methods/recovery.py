@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Columns, Flows, Stream
 from allocate.solver.certificate import row_scales
+from allocate.solver.highs import vertex
 
 _DUSTY = 1e-8  # an excess that is looked into
 _DUST = (1e-10, 1e-9, 1e-8, 1e-7)  # shares of the welfare that may be dust, least first
+_BEST = 3  # arms that say how much money a member moves
 _TANGENTS = 12  # rounds of tangents to the square terms
 
 
@@ -209,26 +210,12 @@ class Splitting:
         a_ub, b_ub = sp.vstack(above).tocsr(), np.concatenate(limit)
         if not (np.all(np.isfinite(self.objective)) and np.all(np.isfinite(a_ub.data))):
             return None  # tokens without end: there is no such program
-        forced = self.forced
-        answer = linprog(
-            -self.objective / self.money,
-            A_ub=a_ub if len(b_ub) else None,
-            b_ub=b_ub if len(b_ub) else None,
-            A_eq=self.equal if forced else None,
-            b_eq=np.ones(forced) if forced else None,
-            bounds=np.stack([np.zeros(len(self.high)), self.high], 1),
-            method="highs-ds",
-            options={
-                "primal_feasibility_tolerance": 1e-10,
-                "dual_feasibility_tolerance": 1e-10,
-            },
-        )
-        if answer.status != 0 or answer.x is None:
+        answer = vertex(-self.objective / self.money, a_ub, b_ub, self.high, self.equal)
+        if answer is None:
             return None
-        n_rows = len(self.size)
-        prices = np.zeros(n_rows)
+        prices = np.zeros(len(self.size))
         if len(b_ub):
-            prices = np.maximum(-answer.ineqlin.marginals[:n_rows], 0.0) * self.money / self.size
+            prices = answer.prices[: len(self.size)] * self.money / self.size
         return np.clip(answer.x, 0.0, self.high), prices
 
     def _allocation(self, x: np.ndarray) -> Allocation:
@@ -296,15 +283,18 @@ def near_ties(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (member, arm) whose profit is near the member's best, or better than declining.
 
-    Near means within ``window`` times the money that a request moves on its best arm.
+    Near means within ``window`` times the money that a request moves on one of its best
+    arms: the very best may move none, and the next get what it costs from a row.
     """
     reachable = profits.max(axis=1, initial=-np.inf)
     best = np.maximum(reachable, -stream.decline_cost)
     active = np.flatnonzero((stream.rate > 0) & np.isfinite(reachable))
     if not active.size:
         return np.zeros(0, int), np.zeros(0, int)
-    columns = stream.columns(duals, active, profits[active].argmax(axis=1))
-    moved = stream.moved(columns)
+    top = np.argsort(-profits[active], axis=1)[:, :_BEST]
+    columns = stream.columns(duals, np.repeat(active, top.shape[1]), top.ravel())
+    opened = np.isfinite(np.take_along_axis(profits[active], top, axis=1))
+    moved = np.where(opened, stream.moved(columns).reshape(top.shape), 0.0).max(axis=1)
     k, a = np.nonzero(profits[active] >= (best[active] - window * moved)[:, None])
     if k.size > 20 * active.size:  # mass ties: the best few of each member
         rank = np.argsort(np.argsort(-profits[active], axis=1), axis=1)

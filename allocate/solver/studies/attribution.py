@@ -23,9 +23,8 @@ import numpy as np
 
 from allocate.errors import SolveError
 from allocate.models.program import Program
-from allocate.models.state import Built
-from allocate.solver.studies.baselines.flat import Caps
 from allocate.solver.studies.baselines.greedy import Decisions
+from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.joint import Answer, joint
 from allocate.solver.studies.scene import Outcome, Scene
 from allocate.solver.studies.terms import divided, frozen, with_menu
@@ -109,8 +108,8 @@ def coalition(
     """Welfare when some layers see shared prices and the others keep their own decisions."""
     chosen = frozenset(inside)
 
-    def shape(built: Built, program: Program) -> Program:
-        return _held(built, program, baseline, decided, chosen)
+    def shape(program: Program) -> Program:
+        return _held(program, baseline, decided, chosen)
 
     caps = Caps(baseline.machines, baseline.spend)
     plan, known = baseline.invested, near.prices
@@ -118,7 +117,7 @@ def coalition(
 
 
 def _held(
-    built: Built, program: Program, baseline: Outcome, decided: Decisions, inside: frozenset[str]
+    program: Program, baseline: Outcome, decided: Decisions, inside: frozenset[str]
 ) -> Program:
     """The program with the decisions of the layers outside taken as given."""
     stream = program.streams[0]

@@ -12,15 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from allocate.errors import AllocateError, SolveError
+from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
 from allocate.solver.solution import Solution
 from allocate.solver.solve import solve
 from allocate.solver.studies.attribution import attribute
 from allocate.solver.studies.baselines.bench import NAMES, Bench
-from allocate.solver.studies.baselines.flat import Caps, flat_price
-from allocate.solver.studies.baselines.trainer import Investment, investment
+from allocate.solver.studies.baselines.flat import flat_price
+from allocate.solver.studies.baselines.greedy import Knobs
 from allocate.solver.studies.baselines.tuned import UTILISATIONS
+from allocate.solver.studies.caps import Caps
+from allocate.solver.studies.common import IN_PARTS, in_parts, prices_of, with_speeds
 from allocate.solver.studies.comparison import Comparison, Line
+from allocate.solver.studies.investment import Investment, plan_of
 from allocate.solver.studies.joint import Answer, joint, least_spend
 from allocate.solver.studies.scene import Outcome, Scene
 from allocate.solver.studies.wedges import wedges
@@ -56,7 +60,7 @@ def compare(
         against: the baseline of the verdict; default ``greedy-tuned``.
         method: of the joint solve.
         tolerance: largest relative gap that may be called optimal.
-        seed: of every random draw (there is none).
+        seed: of the samples of classes that the solve of a large program begins with.
         progress: called with what is being done.
         attribution: also split the gain among the layers (up to 14 more solves).
         least: also find the least spend that is worth as much (a few solves a baseline).
@@ -67,7 +71,8 @@ def compare(
     """
     wanted, against = _wanted(baselines, observed, against)
     tell = progress or (lambda step: None)
-    loaded, warnings = _continuous(loaded)
+    whole, loaded = loaded, in_parts(loaded)
+    warnings = [] if loaded is whole else [IN_PARTS]
     solution = solve(loaded, method, tolerance, seed, tell, ranges=False)
     bench = Bench(common_scene(solution, bare=True, tolerance=tolerance), observed, tell)
     tuned = bench.tuned if not set(wanted) <= _UNTUNED else None
@@ -75,14 +80,14 @@ def compare(
         solution, tuned.utilisation if tuned else None, bench.speeds, tolerance=tolerance
     )
     bench = bench.on(scene)
-    best = joint(scene, Caps(), scene.prices, _plan(solution))
+    best = joint(scene, Caps(), scene.prices, plan_of(solution.program, solution.allocation))
     lines: dict[str, Line] = {}
     failed: dict[str, str] = {}
     split = told = None
     stopped, wedge = False, []
     try:
-        for name in wanted:
-            tell({"comparing with": name})
+        for done, name in enumerate(wanted, start=1):
+            tell({"phase": "baselines", "done": done, "of": len(wanted), "what": name})
             try:
                 outcome = bench.outcome(name)
                 alike = (x for x in lines.values() if _alike(x.outcome, outcome))
@@ -93,7 +98,7 @@ def compare(
             lines[name] = replace(twin, outcome=outcome)
         if against in lines:
             reference = lines[against]
-            tell({"splitting": "the gain"})
+            tell({"phase": "splitting"})
             split, reference = _split(scene, reference, best)
             lines[against] = reference
             wedge = wedges(reference.outcome, reference.equal.prices)
@@ -123,19 +128,6 @@ def _wanted(
     return [n for n in NAMES if n in {*wanted, against}], against
 
 
-def _continuous(loaded: Loaded) -> tuple[Loaded, list[str]]:
-    """Replicas in parts for everybody: no baseline has to round, so the joint answer need not."""
-    config = loaded.config
-    if not any(d.integer_replicas for d in config.deployments.values()):
-        return loaded, []
-    parts = {
-        n: d.model_copy(update={"integer_replicas": False}) for n, d in config.deployments.items()
-    }
-    config = config.model_copy(update={"deployments": parts})
-    said = "replicas are compared in parts: whole ones are a matter of `solve`"
-    return replace(loaded, config=config), [said]
-
-
 def common_scene(
     solution: Solution,
     utilisation: float | None = None,
@@ -144,27 +136,15 @@ def common_scene(
     tolerance: float = 1e-6,
 ) -> Scene:
     """The joint answer's menu of speeds with those of the baselines; or the knobs' alone."""
-    config = solution.loaded.config
-    grid: dict[str, list[float]] = {}
-    for family, refined in solution.built.state.grid.items():
-        d = config.deployments[family.removesuffix("+draft")]
-        fixed = d.tpot_ms is not None or d.utilisations is not None
-        if bare:
-            grid[family] = list(refined) if fixed else list(UTILISATIONS)
-            continue
-        mine = {round(float(u), 9) for u in refined}
-        if not fixed:
-            mine |= {0.7} | ({utilisation} if utilisation else set())
-        grid[family] = sorted(mine | set((more or {}).get(family, ())))
-    prices = {r.name: float(d) for r, d in zip(solution.program.rows, solution.duals, strict=True)}
-    return Scene(solution.loaded, grid, prices, tolerance)
-
-
-def _plan(solution: Solution) -> Investment:
-    """The training of a solution."""
-    flows = solution.allocation.flows
-    assets = flows[1] if len(flows) > 1 else None
-    return investment(solution.program, solution.allocation.levels, assets)
+    config, prices = solution.loaded.config, prices_of(solution)
+    if bare:
+        knobs = dict.fromkeys(menus.deployments(config), UTILISATIONS)
+        for family in menus.listed(config):
+            del knobs[family]
+        return Scene(solution.loaded, menus.speeds(config, knobs), prices, tolerance)
+    usual = [Knobs().utilisation, *([utilisation] if utilisation else [])]
+    wanted = {f: [*usual, *(more or {}).get(f, ())] for f in menus.deployments(config)}
+    return Scene(solution.loaded, with_speeds(solution, wanted), prices, tolerance)
 
 
 def _alike(one: Outcome, other: Outcome) -> bool:

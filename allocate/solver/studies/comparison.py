@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from allocate.models.loader import Loaded
-from allocate.solver.result import FORMAT_VERSION
-from allocate.solver.solution import Solution, _clean
+from allocate.models.program import ACCOUNTS
+from allocate.plain import plain
+from allocate.solver.result import head
+from allocate.solver.solution import Solution
 from allocate.solver.studies.attribution import Attribution
 from allocate.solver.studies.joint import Answer
 from allocate.solver.studies.scene import Outcome
 from allocate.solver.studies.verdict import verdict
 from allocate.solver.studies.wedges import Wedge
-
-ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
 
 
 @dataclass(frozen=True)
@@ -125,16 +124,11 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``--format json``."""
-        from allocate import __version__
-
         answer, certificate = self.joint, self.joint.answer.certificate
         told = self.attribution
-        return _clean(
+        return plain(
             {
-                "format_version": FORMAT_VERSION,
-                "allocate_version": __version__,
-                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "config_sha256": self.loaded.sha256,
+                **head(self.loaded.sha256),
                 "unit": "USD/h",
                 "status": "stopped" if self.stopped else self.solution.status,
                 "joint": {

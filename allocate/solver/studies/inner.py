@@ -26,19 +26,12 @@ class Solved:
     @property
     def error(self) -> float:
         """Gap and violation of the certificate, in USD per hour."""
-        return error_of(self.certificate)
+        return self.certificate.error
 
     @property
     def named_duals(self) -> dict[str, float]:
         """Prices by the name of their row."""
         return {r.name: float(d) for r, d in zip(self.program.rows, self.duals, strict=True)}
-
-
-def error_of(certificate: Certificate) -> float:
-    """Gap and violation of a certificate, in USD per hour."""
-    size = max(abs(certificate.primal), abs(certificate.dual))
-    share = abs(certificate.relative_gap) + certificate.max_violation
-    return float(share * size) if np.isfinite(size) else np.inf
 
 
 def solved(

@@ -12,23 +12,19 @@ from dataclasses import dataclass, replace
 
 from allocate.errors import SolveError
 from allocate.models.program import Program
-from allocate.models.state import Built
-from allocate.solver.studies.baselines.flat import IN_ALL, Caps, worth_of
-from allocate.solver.studies.baselines.trainer import (
-    Investment,
-    investment,
-    payments,
-    without_training,
-)
+from allocate.models.state import Built, worth_of
+from allocate.solver.studies.caps import IN_ALL, Caps
 from allocate.solver.studies.inner import Solved, solved
+from allocate.solver.studies.investment import Investment, payments, plan_of, without_training
 from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, SPENDING, discounted, spending
 
-Shape = Callable[[Built, Program], Program]
+Shape = Callable[[Program], Program]
 _ROUNDS = 8
 _AGREED = 1e-4  # routing and training agree on capability and its worth to this share
 _CHEAP = 1e-3  # of its price: what a dollar counts for where only the limit should hold it back
 _TRIALS = 8  # limits on spending that are tried
+_FIRST = 1.0  # USD/h a success point is worth to training before routing has said it
 _STILL = 1e-6  # a round that gains less than this share of welfare is the last
 
 
@@ -67,9 +63,8 @@ class Answer:
         return self.answer.program.accounts(self.answer.allocation)
 
 
-def unchanged(built: Built, program: Program) -> Program:
+def unchanged(program: Program) -> Program:
     """Leave every decision free."""
-    del built
     return program
 
 
@@ -102,23 +97,23 @@ def joint(
     if best is not None and (not free or scene.loaded.config.training is None):
         return best
     begin = near or best
-    capability, worth, last = dict(plan.capability), None, -float("inf")
+    trained = scene.loaded.config.training
+    worth = {a.model: _FIRST for a in trained.assets.values()} if trained is not None else {}
+    capability, last = dict(plan.capability), -float("inf")
     if begin is not None:
         known, routed = {**known, **begin.prices}, begin.answer
-        worth = worth_of(routed.program.streams[0], routed.allocation.flows[0], begin.built)
+        worth = worth_of(begin.built, routed.program.streams[0], routed.allocation.flows[0])
         capability = dict(begin.invested.capability)
     for _ in range(_ROUNDS):
         built = scene.built(capability, worth)
         try:
-            answer = solved(caps.limit(shape(built, built.program)), known, scene.tolerance)
+            answer = solved(caps.limit(shape(built.program)), known, scene.tolerance)
         except SolveError:
             break
         known = answer.named_duals
-        parts = answer.allocation.flows
-        assets = parts[1] if len(parts) > 1 else None
-        found = investment(answer.program, answer.allocation.levels, assets)
+        found = plan_of(answer.program, answer.allocation)
         stream, flows = answer.program.streams[0], answer.allocation.flows[0]
-        fresh = worth_of(stream, flows, built)
+        fresh = worth_of(built, stream, flows)
         believed, reached = built.state.worth, found.capability
         moved = {m: reached.get(m, 0.0) - capability.get(m, 0.0) for m in fresh}
         truth = sum((fresh[m] - believed.get(m, 0.0)) * step for m, step in moved.items())
@@ -148,7 +143,7 @@ def _held(
 ) -> Answer:
     """Everything but training, which stays as planned; payments count at a part of their price."""
     built = scene.built(plan.capability)
-    limited = caps.limit(shape(built, built.program))
+    limited = caps.limit(shape(built.program))
     program, _ = without_training(limited, plan)
     cheap = program if factor == 1.0 else discounted(program, SPENDING, factor)
     answer = replace(solved(cheap, known, scene.tolerance), program=program)

@@ -6,22 +6,21 @@ All allocations of a study stand on the same menu, so they can be compared row b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from allocate.models.builder import HOUR
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation
 from allocate.models.stack import Built, State, build
-from allocate.models.stream import Flows
 from allocate.solver.certificate import certify
 from allocate.solver.solution import Solution
-from allocate.solver.studies.baselines.ground import Ground
-from allocate.solver.studies.baselines.trainer import Investment, is_training, without_training
-from allocate.solver.studies.inner import error_of
+from allocate.solver.studies.ground import Ground
+from allocate.solver.studies.investment import Investment, is_training, without_training
 from allocate.solver.studies.terms import MACHINES, SPENDING, spending
 
-_SEEN = 1.0  # USD/h a success point is worth where only the rows of training are wanted
+_GENEROUS = 10.0  # of what all requests are worth: no trainer, however wasteful, spends more
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,8 @@ class Outcome:
     @property
     def violation(self) -> float:
         """USD per hour that the limits' rounding may be worth."""
-        certificate = self.solution.certificate
-        return error_of(replace(certificate, relative_gap=0.0))
+        moved = sum(abs(usd) for usd in self.solution.objective.values())
+        return self.solution.certificate.max_violation * moved
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,16 @@ class Scene:
         capability: Mapping[str, float] | None = None,
         worth: Mapping[str, float] | None = None,
     ) -> Built:
-        """The program at a capability by model; ``worth`` of a success point, USD per hour."""
-        section = self.loaded.config.training
-        models = {} if section is None else {a.model: _SEEN for a in section.assets.values()}
+        """The program at a capability by model; ``worth`` of a success point, USD per hour.
+
+        Training is bounded by what it could earn. Where no worth is given a plan is made or
+        judged that need not pay, so the bounds are those of a worth beyond any.
+        """
+        section, classes = self.loaded.config.training, self.loaded.classes
+        models = {}
+        if section is not None:
+            most = _GENEROUS * HOUR * float(classes.rate_per_s @ classes.value_usd)
+            models = dict.fromkeys((a.model for a in section.assets.values()), max(most, 1.0))
         state = State(self.grid, dict(capability or {}), {**models, **dict(worth or {})})
         return build(self.loaded.config, self.loaded.classes, state)
 
@@ -92,10 +98,7 @@ class Scene:
         levels = np.array([invested.levels.get(a.name, 0.0) for a in program.activities])
         levels[~train] = settled.levels
         flows = [settled.flows[0]]
-        for stream in program.streams[1:]:
-            none = np.zeros(0, int)
-            nothing = Flows(none, none, np.zeros(0), np.zeros((0, stream.n_uses)))
-            flows.append(nothing if invested.flows is None else invested.flows)
+        flows += [invested.assets(stream.n_uses) for stream in program.streams[1:]]
         allocation = Allocation(tuple(flows), levels)
         duals = np.array([self.prices.get(row.name, 0.0) for row in program.rows])
         solution = Solution(

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from allocate.models.curves import Constant, Effort, RequestCurve, ResidualRisk
+from allocate.models.keys import distinct
 from allocate.models.program import Allocation, Program, Row
 from allocate.models.stream import Flows, Stream
 from allocate.solver.certificate import row_scales
@@ -88,14 +89,18 @@ def _metered(stream: Stream, name: str, accounts: Sequence[str], row: int) -> St
     )
 
 
-def with_menu(stream: Stream, allowed: np.ndarray) -> Stream:
-    """The stream with fewer open arms; ``allowed`` is [K, A]."""
-    key = np.column_stack([stream.group, np.packbits(allowed, axis=1)])
-    _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
+def regrouped(stream: Stream, allowed: np.ndarray) -> Stream:
+    """The stream with the arms of every member cut to ``allowed`` [K, A]."""
+    first, group = distinct([stream.group, *np.packbits(allowed, axis=1).T])
     old = stream.group[first]
     menu = stream.menu[old] & allowed[first]
-    narrowed = replace(stream, group=group.ravel(), menu=menu, rows=stream.rows[old])
-    live = np.flatnonzero(menu.any(axis=0))
+    return replace(stream, group=group, menu=menu, rows=stream.rows[old])
+
+
+def with_menu(stream: Stream, allowed: np.ndarray) -> Stream:
+    """The stream with fewer open arms; ``allowed`` is [K, A]."""
+    narrowed = regrouped(stream, allowed)
+    live = np.flatnonzero(narrowed.menu.any(axis=0))
     return narrowed if len(live) in (0, len(stream.arms)) else narrowed.narrowed(live)
 
 
@@ -107,8 +112,7 @@ def divided(program: Program, parent: np.ndarray, rate: np.ndarray, allowed: np.
     """
     stream = program.streams[0]
     served = np.bincount(parent, rate, len(stream.rate))
-    penalty = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
-    declined = float(penalty @ np.maximum(stream.rate - served, 0.0))
+    declined = float(stream.penalty @ np.maximum(stream.rate - served, 0.0))
     parts = replace(stream.part(parent, rate), decline_cost=np.full(len(parent), np.inf))
     offsets = (*program.offsets, ("value", -declined)) if declined else program.offsets
     streams = (with_menu(parts, allowed), *program.streams[1:])
@@ -158,9 +162,8 @@ def held(
     What they use leaves the rows' capacities and what they cost leaves the objective.
     Returns the program and the numbers of the activities that it keeps.
     """
-    none = np.zeros(0, int)
     parts = [
-        Flows(none, none, np.zeros(0), np.zeros((0, s.n_uses))) if f is None else f
+        Flows.empty(s.n_uses) if f is None else f
         for s, f in zip(program.streams, flows, strict=True)
     ]
     gone = Allocation(tuple(parts), np.where(fixed, levels, 0.0))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocate.models.program import Program
-from allocate.solver.studies.baselines.ground import list_prices, priced
+from allocate.solver.studies.ground import list_prices, priced
 from allocate.solver.studies.scene import Outcome
 
 _MTOK = 1e6

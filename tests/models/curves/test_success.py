@@ -246,3 +246,21 @@ def test_perspective_is_jointly_concave(curve, x1, y1, x2, y2):
     apart = x1 * curve.value(np.array(y1)) + x2 * curve.value(np.array(y2))
     mixed = (x1 + x2) * curve.value(np.array((x1 * y1 + x2 * y2) / (x1 + x2)))
     assert mixed >= apart - 1e-13 * (1.0 + abs(apart) + abs(mixed))
+
+
+@pytest.mark.parametrize(
+    ("curve", "ceiling", "smooth"),
+    [
+        (Constant(0.7), 0.7, True),
+        (Saturating(0.8, 2.0), 0.8, True),
+        (PowerLaw(0.9, 0.1, 0.5), 0.9, True),
+        (Linear(0.3), 0.3, True),
+        (Table((1.0, 2.0), (0.4, 0.5)), 0.5, False),
+        (ScalingLaw(0.1, 1e2, 1e3, 0.5), 0.2**0.5 - 0.1**0.5, False),
+    ],
+)
+def test_what_a_quality_replaces_and_what_can_be_stacked(curve, ceiling, smooth):
+    """The ceiling is met at endless effort, but for the line, which has it at effort 1."""
+    assert curve.ceiling == pytest.approx(ceiling)
+    assert curve.value(1.0 if isinstance(curve, Linear) else 1e30) == pytest.approx(ceiling)
+    assert curve.smooth is smooth

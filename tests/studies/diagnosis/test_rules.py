@@ -1,14 +1,16 @@
 """Codes, selections and what a config accepts."""
 
+from pathlib import Path
+
 import pytest
 
 from allocate.models.config import Accepted
 from allocate.models.loader import load_dict
 from allocate.solver.studies.diagnosis.finding import Finding, usd
-from allocate.solver.studies.diagnosis.plant import MODES
 from allocate.solver.studies.diagnosis.rules import RULES, RuleError, chosen, rule
 from allocate.solver.studies.diagnosis.study import diagnose
 from allocate.solver.studies.diagnosis.suppressions import SuppressionError, sort_out
+from benchmarks.evidence.plant import MODES
 
 
 def finding(code: str = "AL101", **where: str) -> Finding:
@@ -22,6 +24,12 @@ def test_every_rule_has_a_page_and_a_mode():
         text = one.text()
         assert text.startswith(f"# {code}: {one.name}")
         assert "output: begin" in text
+
+
+def test_the_list_of_rules_says_what_they_look_for():
+    page = (Path(__file__).parents[3] / "docs" / "diagnose.md").read_text(encoding="utf-8")
+    for code, one in RULES.items():
+        assert f"| [{code}](codes/{code}.md) | {one.name} | {one.condition} |\n" in page
 
 
 def test_a_code_may_be_written_in_small_letters():

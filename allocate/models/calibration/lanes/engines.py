@@ -16,6 +16,7 @@ from typing import Any
 
 from allocate.models.calibration import reading
 from allocate.models.calibration.lanes import rows
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 
 _SAMPLE = re.compile(r"^(vllm:[a-z0-9_]+)(?:\{(.*)\})?\s+(\S+)(?:\s+(-?\d+))?\s*$")
@@ -96,8 +97,7 @@ def _number(document: dict[str, Any], key: str, path: Path, line: int) -> float 
     value = document.get(key)
     if value is None or isinstance(value, int | float) and not isinstance(value, bool):
         return None if value is None else float(value)
-    shown = "".join(c for c in str(value) if c.isprintable())[:40]
-    fail("CAL006", f"`{key}` is `{shown}`, not a number", path, line)
+    fail("CAL006", f"`{key}` is `{shown(value)}`, not a number", path, line)
 
 
 # --- Prometheus -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from scipy.stats import t as student
 
 from allocate.models.calibration.lanes import rows
 from allocate.models.calibration.lanes.hardware import Machine
-from allocate.models.calibration.result import LEVEL
+from allocate.models.calibration.statistics import UPPER
 from allocate.models.curves.lane import Lane
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _spread(
     scale[scale == 0] = 1.0
     inverse = np.linalg.pinv(bread / np.outer(scale, scale), rcond=1e-10) / np.outer(scale, scale)
     covariance = inverse @ meat @ inverse
-    half = student.ppf(0.5 + LEVEL / 2, free) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    half = student.ppf(UPPER, free) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
     return half, _determined(relative * weight[:, None])
 
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from allocate.models.calibration.lanes.fit import NAMES, LaneFit
-from allocate.models.calibration.lanes.hardware import Machine, gpu_name, slug
+from allocate.models.calibration.lanes.hardware import Machine
+from allocate.models.calibration.naming import gpu_name, rounded, slug
 
 MOST = 50
 """Deployments that a config may have."""
-
-
-def rounded(value: float, digits: int = 5) -> float:
-    """Round to significant digits, as numbers stand in a config."""
-    if value == 0 or not math.isfinite(value):
-        return value
-    return float(round(value, digits - 1 - math.floor(math.log10(abs(value)))))
 
 
 def name(model: str, gpu: str, gpus: float, groups: float = 1.0) -> str:

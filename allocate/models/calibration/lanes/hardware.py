@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from allocate.models.calibration.naming import BOARDS
+
 REACHED = {"bandwidth": 1.0, "arithmetic": 0.6}
 """Share of the peak that engines reach beside the fixed time of their layers."""
 LAYER_S = {"one": 60e-6, "many": 84e-6}
@@ -34,9 +36,6 @@ _PEAK = {
     "bf16": "bf16_flops",
 }
 _FORMATS = re.compile(r"nvfp4|mxfp4|fp8|fp4|bf16|instruct|meta|static|pertensor|[^a-z0-9]")
-
-_ALIASES = {"h100": "h100sxm", "a100": "a100sxm", "h200": "h200sxm", "b200": "b200sxm"}
-_ALIASES |= {"b300": "b300sxm"}
 
 Figures = Mapping[str, float | None]
 
@@ -95,23 +94,7 @@ def _model_key(name: str) -> str:
 def _gpu_key(name: str) -> str:
     plain = re.sub(r"nvidia|\b\d+ ?gb\b|hbm\d?e?|tensor core|[-_ ]gpu", "", name.casefold())
     plain = re.sub(r"[^a-z0-9]", "", re.sub(r"-\d+gb", "", plain))
-    return _ALIASES.get(plain, plain)
-
-
-def slug(text: str) -> str:
-    """Make a name for a config of any text: lower case, no dots, no slashes."""
-    plain = re.sub(r"[^a-z0-9]+", "_", text.rsplit("/", 1)[-1].casefold()).strip("_")
-    return plain[:60] or "unnamed"
-
-
-def gpu_name(text: str) -> str:
-    """Name a GPU type in a config: as its data sheet here, so that lists agree; else a slug.
-
-    ``B200`` and ``H100-SXM`` have one; ``H100 (80 GB)`` may be several things and keeps its name.
-    """
-    wanted = _ALIASES.get(plain := re.sub(r"[^a-z0-9]", "", text.casefold()), plain)
-    known = {re.sub(r"[^a-z0-9]", "", name): name for name in packaged().gpus}
-    return known.get(wanted) or slug(text)
+    return BOARDS.get(plain, plain)
 
 
 @dataclass(frozen=True)
@@ -237,13 +220,16 @@ def machine(
     return Machine(geometry, count, sheet, number_format(precision, model), gpus, max(groups, 1.0))
 
 
+def known_format(precision: str) -> str | None:
+    """Name the format that a text speaks of; None where it is not known."""
+    plain = precision.casefold()
+    found = next((name for name in WEIGHT_BYTES if name in plain), None)
+    return found or {"awq": "int4", "gptq": "int4", "w4a16": "int4", "fp16": "bf16"}.get(plain)
+
+
 def number_format(precision: str | None, model: str) -> str:
     """Name the weights' format: as said, else as the model's name says, else bf16."""
     if precision:
-        plain = precision.casefold()
-        for name in ("fp4", "int4", "fp8", "int8", "bf16"):
-            if name in plain:
-                return name
-        return {"awq": "int4", "gptq": "int4", "w4a16": "int4", "fp16": "bf16"}.get(plain, "bf16")
+        return known_format(precision) or "bf16"
     lowered = model.casefold()
     return next((name for name in ("fp4", "fp8", "int4", "int8") if name in lowered), "bf16")

@@ -11,6 +11,7 @@ import polars as pl
 from allocate.models.calibration.lanes import checking, fit, rows
 from allocate.models.calibration.lanes.hardware import Machine
 from allocate.models.calibration.result import Parameter
+from allocate.models.calibration.statistics import LOWER, UPPER
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,12 @@ def first_token(lane: Lane) -> list[Parameter]:
     ratio = timed["ttft_ms"].to_numpy()[said > 0] / said[said > 0]
     if not ratio.size:
         return []
-    low, middle, high = (float(x) for x in np.quantile(ratio, [0.05, 0.5, 0.95]))
+    low, middle, high = (float(x) for x in np.quantile(ratio, [LOWER, 0.5, UPPER]))
     about = {"method": "measured TTFT over that of the lane form, by row", "rows": ratio.size}
     return [Parameter(f"{lane.name}.ttft_over_lane", middle, low, high, "1", about)]
 
 
-def notes_of(
-    lanes: list[Lane], chosen: list[Lane], short: int, blocks: list[Any], out: dict[str, Any],
-    frame: pl.DataFrame,
-) -> list[str]:  # fmt: skip
+def notes_of(lanes: list[Lane], chosen: list[Lane], short: int, blocks: list[Any]) -> list[str]:
     """Say what a reader of the result should know."""
     notes = []
     if short:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from allocate.errors import DataError, Problem
+from allocate.models.calibration import settings
 from allocate.models.calibration.lanes import checking, fit, fragment, rows, surface
-from allocate.models.calibration.lanes.hardware import Books, gpu_name
+from allocate.models.calibration.lanes.hardware import Books
 from allocate.models.calibration.lanes.lane import Lane, first_token, key, notes_of
 from allocate.models.calibration.lanes.sources import Sources
+from allocate.models.calibration.naming import gpu_name
 from allocate.models.calibration.result import Calibration, Options, Parameter
 
 _SCALES = {"tpot": surface.TPOT, "ttft": surface.TTFT}
@@ -24,9 +25,9 @@ def calibrate(found: Sources, options: Options) -> Calibration:
     lanes, short = _lanes(_loads(frame, options), books)
     surfaces = _surfaces(frame, books)
     blocks = checking.levels(frame)
-    out = _left_out(frame, surfaces, blocks)
+    out = _left_out(surfaces, blocks)
     chosen = _chosen(lanes)
-    notes = notes_of(lanes, chosen, short, blocks, out, frame)
+    notes = notes_of(lanes, chosen, short, blocks)
     by_key = {key(lane): lane.fit for lane in lanes}
     return Calibration(
         "lanes",
@@ -38,7 +39,7 @@ def calibrate(found: Sources, options: Options) -> Calibration:
         _fragment(chosen),
         found.files,
         notes,
-        _own_check(frame, blocks, out, by_key, surfaces),
+        _own_check(frame, blocks, out),
         {"frame": frame, "books": books, "surfaces": surfaces, "lanes": by_key},
     )
 
@@ -82,12 +83,10 @@ def _loads(frame: pl.DataFrame, options: Options) -> pl.DataFrame:
     if text is None:
         return frame
     ends = [part.strip() for part in text.split(":")]
-    if len(ends) != 2 or not all(part.isdigit() for part in ends):
+    good = len(ends) == 2 and all(part.isascii() and part.isdigit() for part in ends)
+    if not good or float(ends[0]) > float(ends[1]):
         hint = "write the fewest and the most requests in flight, as load=4:64"
-        problem = Problem(
-            "CAL009", f"`load={text}` is no range", f"--option load={text}", hint=hint
-        )
-        raise DataError([problem])
+        settings.refuse("load", text, "is no range", hint)
     return frame.filter(pl.col("concurrency").is_between(float(ends[0]), float(ends[1])))
 
 
@@ -120,9 +119,7 @@ def _surfaces(frame: pl.DataFrame, books: Books) -> dict[str, surface.Surface]:
     return out
 
 
-def _left_out(
-    frame: pl.DataFrame, surfaces: dict[str, surface.Surface], blocks: list[Any]
-) -> dict[str, surface.Floats]:
+def _left_out(surfaces: dict[str, surface.Surface], blocks: list[Any]) -> dict[str, surface.Floats]:
     """Predict each level of each configuration from everything but that level."""
     if not blocks:
         return {}
@@ -239,9 +236,8 @@ def _fragment(chosen: list[Lane]) -> dict[str, Any]:
 
 
 def _own_check(
-    frame: pl.DataFrame, blocks: list[Any], out: dict[str, surface.Floats],
-    lanes: dict[Any, fit.LaneFit], surfaces: dict[str, surface.Surface],
-) -> dict[str, Any] | None:  # fmt: skip
+    frame: pl.DataFrame, blocks: list[Any], out: dict[str, surface.Floats]
+) -> dict[str, Any] | None:
     """Errors with each concurrency level left out in turn; None where levels are too few."""
     if not blocks:
         return None

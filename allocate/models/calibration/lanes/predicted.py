@@ -12,12 +12,14 @@ from allocate.models.calibration.lanes import fit, fragment
 from allocate.models.calibration.lanes.hardware import (
     WEIGHT_BYTES,
     Machine,
-    gpu_name,
+    known_format,
     machine,
     number_format,
 )
 from allocate.models.calibration.lanes.sources import Sources
+from allocate.models.calibration.naming import gpu_name, rounded, slug
 from allocate.models.calibration.result import Calibration, Options, Parameter
+from allocate.models.calibration.settings import refuse
 
 FACTOR = (0.65, 2.1)
 """5th and 95th percentile of measured over roofline TPOT in the public TTFT/TPOT table."""
@@ -29,6 +31,10 @@ _MIXES = np.array([0.0, 8.0])
 def calibrate(found: Sources, options: Options) -> Calibration:
     """Give a lane to every model and GPU named, on the fewest GPUs that hold the weights."""
     settings = options.settings
+    precision = settings.get("precision")
+    if precision is not None and known_format(precision) is None:
+        hint = f"it takes {', '.join(WEIGHT_BYTES)}"
+        refuse("precision", precision, "is no format of weights that is known", hint)
     models = [settings["model"]] if "model" in settings else list(found.books.models)
     gpus = [settings["gpu"]] if "gpu" in settings else list(found.books.gpus)
     if not gpus or not models:
@@ -93,11 +99,11 @@ def _add(out: Calibration, model: str, gpu: str, replica: Machine) -> dict[str, 
             Parameter(f"{name}.{field}", float(number), float(low), float(high), unit, about)
         )
     fields: dict[str, Any] = {
-        "model": fragment.slug(model),
+        "model": slug(model),
         "gpu": gpu_name(gpu),
         "gpus_per_replica": replica.gpus,
     }
-    fields |= {f: fragment.rounded(float(v)) for f, v in zip(fit.NAMES, value, strict=True)}
+    fields |= {f: rounded(float(v)) for f, v in zip(fit.NAMES, value, strict=True)}
     fields |= fragment.memory(replica)
     out.fragment.setdefault("gpus", {})[gpu_name(gpu)] = {"label": gpu}
     out.fragment.setdefault("deployments", {})[name] = fields

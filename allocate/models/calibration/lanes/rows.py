@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ SIZES = ("tp", "pp", "dp", "ep", "moe_tp")
 NUMBERS = ("isl", "osl", "concurrency", "mix", "ttft_ms", "tpot_ms")
 CONFIGURATION = (*NAMES, *SIZES)
 """What makes two runs comparable."""
-DEPLOYMENT = ("model", "gpu", "tp", "pp", "dp")
-"""What a deployment of a config names."""
 PAIR = ("model", "gpu")
 
 FIELDS = {
@@ -103,9 +102,9 @@ def numbers(text: pl.DataFrame, columns: dict[str, str], path: Path) -> pl.DataF
         wrong = (value.is_null() | ~value.is_finite().fill_null(True)) & raw.is_not_null()
         if wrong.any():
             at = int(wrong.arg_max() or 0)
-            shown = "".join(c for c in str(raw[at]) if c.isprintable())[:40]
             hint = "numbers only, in the unit of the column"
-            fail("CAL006", f"`{shown}` in `{column}` is not a number", path, at + 2, hint=hint)
+            message = f"`{shown(raw[at])}` in `{column}` is not a number"
+            fail("CAL006", message, path, at + 2, hint=hint)
         out.append(value.alias(field))
     return pl.DataFrame(out)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allocate.errors import DataError, Problem
 from allocate.models.calibration import reading
 from allocate.models.calibration.lanes import engines, rows, tables
 from allocate.models.calibration.lanes.hardware import Books
 from allocate.models.calibration.result import Options, Source
+from allocate.models.calibration.settings import whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -105,10 +105,7 @@ def read(paths: Sequence[Path], options: Options) -> Sources:
 
 def _settings(options: Options) -> dict[str, str]:
     for name in rows.SIZES:
-        text = options.settings.get(name)
-        if text is not None and not (text.isdigit() and int(text) > 0):
-            message = f"`{name}={text}` is not a whole number above 0"
-            raise DataError([Problem("CAL009", message, f"--option {name}={text}")])
+        whole(options, name)
     return dict(options.settings)
 
 

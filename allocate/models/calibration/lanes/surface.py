@@ -68,14 +68,22 @@ class Scales:
 
 
 TPOT = Scales(
-    0.3, 0.07, {"all": 0.15, "architecture": 0.2, "gpu": 0.1, "software": 0.1, "port": 0.2,
-                "pair": 0.08, "family": 0.08, "configuration": 0.64},
-    0.05, 0.08, 6.0, 3.0, 0.75, 1.0,
+    offset=0.3,
+    engine=0.07,
+    parts={
+        "all": 0.15, "architecture": 0.2, "gpu": 0.1, "software": 0.1, "port": 0.2,
+        "pair": 0.08, "family": 0.08, "configuration": 0.64,
+    },
+    slope=0.05, noise=0.08, near=6.0, wide=3.0, length=0.75, gpus=1.0,
 )  # fmt: skip
 TTFT = Scales(
-    0.11, 0.6, {"all": 0.9, "architecture": 0.44, "gpu": 0.21, "software": 0.0, "port": 0.0,
-                "pair": 1.23, "family": 0.11, "configuration": 0.96},
-    0.04, 0.17, 3.0, 6.0, 1.5, 4.0,
+    offset=0.11,
+    engine=0.6,
+    parts={
+        "all": 0.9, "architecture": 0.44, "gpu": 0.21, "software": 0.0, "port": 0.0,
+        "pair": 1.23, "family": 0.11, "configuration": 0.96,
+    },
+    slope=0.04, noise=0.17, near=3.0, wide=6.0, length=1.5, gpus=4.0,
 )  # fmt: skip
 
 

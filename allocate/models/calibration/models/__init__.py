@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from allocate.errors import DataError, Problem
-from allocate.models.calibration import reading
+from allocate.models.calibration import reading, settings
 from allocate.models.calibration.models import leaderboard, outcomes
 from allocate.models.calibration.result import Calibration, Options
 
@@ -109,10 +109,10 @@ def _tables(
 
 
 def _kept(runs: list[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
-    wanted = options.settings.get("models")
+    wanted = settings.several(options, "models")
     if wanted is None:
         return runs
-    names = {name.strip().casefold() for name in wanted.split("|")}
+    names = {name.casefold() for name in wanted}
     return [
         run
         for run in runs

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.stats import norm
 
-from allocate.models.calibration.result import LEVEL
+from allocate.models.calibration.statistics import NORMAL
 from allocate.models.curves.success import PowerLaw
 
 Floats = NDArray[np.float64]
@@ -64,7 +63,7 @@ class Fit:
         """Interval of the success at tokens per case, of the curve alone."""
         x = np.array([1.0, -np.log(tokens / self.reference)])
         middle = np.log(self.coefficient[0]) - self.exponent[0] * np.log(tokens / self.reference)
-        reach = norm.ppf(0.5 + LEVEL / 2) * np.sqrt(x @ self.covariance @ x)
+        reach = NORMAL * np.sqrt(x @ self.covariance @ x)
         ends = 1.0 - np.exp([middle + reach, middle - reach])
         return float(max(ends[0], 0.0)), float(min(ends[1], 1.0))
 
@@ -90,7 +89,7 @@ def fit(runs: Runs, slope: tuple[float, float] = SLOPE, at: float | None = None)
     done = minimize(loss, [np.log(share), slope[0]], method="L-BFGS-B", bounds=bounds)
     a, s = done.x
     covariance = _covariance(x, runs, a, s, slope[1])
-    z = norm.ppf(0.5 + LEVEL / 2)
+    z = NORMAL
     da, ds = z * np.sqrt(np.diag(covariance))
     spread = (float(np.exp(a)), float(np.exp(a - da)), float(min(1.0, np.exp(a + da))))
     slopes = (float(s), float(max(0.0, s - ds)), float(s + ds))
@@ -112,7 +111,7 @@ def _falls(runs: Runs) -> bool:
     share = runs.solved[order] / runs.cases[order]
     deviation = np.sqrt(np.maximum(share * (1 - share), 1e-4) / runs.cases[order])
     drop = share[:-1] - share[1:]
-    limit = norm.ppf(0.5 + LEVEL / 2) * np.hypot(deviation[:-1], deviation[1:])
+    limit = NORMAL * np.hypot(deviation[:-1], deviation[1:])
     return bool(np.any(drop > limit))
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from allocate.errors import DataError, Problem
-from allocate.models.calibration.lanes.fragment import rounded
-from allocate.models.calibration.lanes.hardware import slug
+from allocate.models.calibration import settings
 from allocate.models.calibration.models import curve, leaderboard
 from allocate.models.calibration.models.leaderboard import Family
+from allocate.models.calibration.naming import rounded, slug
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
-from allocate.models.calibration.statistics import proportion
+from allocate.models.calibration.statistics import NORMAL, proportion
 from allocate.models.curves.success import Table
 
 _METHOD = "failures c·Y^-s, binomial likelihood, slope s shared by partial pooling"
@@ -189,9 +189,9 @@ def _verify_parameters(verify: list[dict[str, float]]) -> list[Parameter]:
         return []
     repaired = np.array([v["repaired"] for v in verify])
     tau = np.log([v["risk_tokens"] for v in verify])
-    reach = 1.645 * (tau.std(ddof=1) / np.sqrt(len(tau)) if len(tau) > 1 else 1.0)
+    reach = NORMAL * (tau.std(ddof=1) / np.sqrt(len(tau)) if len(tau) > 1 else 1.0)
     about = {"method": "second try that reads the test's errors", "rows": len(verify)}
-    half = 1.645 * (repaired.std(ddof=1) / np.sqrt(len(repaired)) if len(repaired) > 1 else 0.2)
+    half = NORMAL * (repaired.std(ddof=1) / np.sqrt(len(repaired)) if len(repaired) > 1 else 0.2)
     mean = float(repaired.mean())
     middle = float(np.exp(tau.mean()))
     return [
@@ -230,7 +230,7 @@ def _fragment(
     options: Options,
 ) -> dict[str, Any]:  # fmt: skip
     """Measured points as a table where there are several efforts, made concave if need be."""
-    total = float(options.settings.get("exponent", "0.9"))
+    total = settings.number(options, "exponent", 0.9, 0.01, 1.0)
     models: dict[str, Any] = {}
     assumed: dict[str, str] = {}
     for name, family in list(families.items())[:50]:

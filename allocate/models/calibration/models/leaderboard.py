@@ -17,6 +17,7 @@ import polars as pl
 
 from allocate.models.calibration import mapping
 from allocate.models.calibration.models import curve
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.statistics import proportion
 
@@ -182,8 +183,7 @@ def _number(cell: Any, column: str, path: Path, line: int) -> float | None:
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        shown = "".join(c for c in str(cell) if c.isprintable())[:40]
-        fail("CAL006", f"`{shown}` in `{column}` is not a number", path, line)
+        fail("CAL006", f"`{shown(cell)}` in `{column}` is not a number", path, line)
     if value < 0:
         fail("CAL006", f"`{column}` is negative", path, line)
     return value

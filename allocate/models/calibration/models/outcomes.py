@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from allocate.models.calibration import mapping
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
-from allocate.models.calibration.result import LEVEL
-from allocate.models.calibration.statistics import proportion
+from allocate.models.calibration.statistics import NORMAL, proportion
 
 FIELDS = {
     "query": "what tells queries apart",
@@ -79,8 +78,7 @@ def _scores(table: pl.DataFrame, column: str, name: str, path: Path) -> pl.Serie
     wrong = raw.is_not_null() & value.is_null()
     if wrong.any():
         at = int(wrong.arg_max() or 0)
-        shown = "".join(c for c in str(raw[at]) if c.isprintable())[:40]
-        message = f"`{shown}` in `{column}` is not a score from 0 to 1"
+        message = f"`{shown(raw[at])}` in `{column}` is not a score from 0 to 1"
         fail("CAL006", message, path, at + 2)
     outside = ~value.is_between(0, 1).fill_null(True)
     if outside.sum() > STRAY * len(value):
@@ -169,6 +167,6 @@ def _phi(a: NDArray[Any], b: NDArray[Any]) -> float | None:
 
 
 def _reach(value: float, n: int) -> tuple[float, float]:
-    z, half = np.arctanh(np.clip(value, -0.9999, 0.9999)), norm.ppf(0.5 + LEVEL / 2)
+    z, half = np.arctanh(np.clip(value, -0.9999, 0.9999)), NORMAL
     ends = np.tanh([z - half / np.sqrt(n - 3), z + half / np.sqrt(n - 3)])
     return float(ends[0]), float(ends[1])

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from allocate.errors import DataError, Problem
-from allocate.models.calibration.lanes.fragment import rounded
-from allocate.models.calibration.lanes.hardware import slug
+from allocate.models.calibration import settings
 from allocate.models.calibration.models import outcomes
+from allocate.models.calibration.naming import rounded, slug
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
 from allocate.models.calibration.statistics import proportion
 
@@ -20,9 +20,9 @@ def calibrate(
 ) -> Calibration:
     """Count what each model solves, by class, and how failures go together."""
     models = [m for m in outcomes.models_of(frame) if frame[m].count()]
-    wanted = options.settings.get("models")
+    wanted = settings.several(options, "models")
     if wanted is not None:
-        models = [m for m in models if m in {w.strip() for w in wanted.split("|")}]
+        models = [m for m in models if m in wanted]
     if not models:
         raise DataError([Problem("CAL007", "no outcome can be used", sources[0].name)])
     frame = frame.select("class", "query", *models)

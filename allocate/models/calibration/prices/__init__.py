@@ -16,11 +16,11 @@ import numpy as np
 import polars as pl
 
 from allocate.errors import DataError, Problem
-from allocate.models.calibration import reading
-from allocate.models.calibration.lanes.fragment import rounded
-from allocate.models.calibration.lanes.hardware import gpu_name, slug
+from allocate.models.calibration import reading, settings
+from allocate.models.calibration.naming import gpu_name, rounded, shown, slug
 from allocate.models.calibration.prices import apis, gpus
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
+from allocate.models.paths import nearest
 
 __all__ = ["FIELDS", "OPTIONS", "calibrate", "check", "detects"]
 
@@ -80,7 +80,7 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
         found.dropped, [], {}, {}, found.sources,
     )  # fmt: skip
     models = _models(found)
-    _add_models(out, models, bool(found.served), options)
+    _add_models(out, models, bool(found.served))
     _add_gpus(out, found, options)
     if not out.tables:
         raise DataError([Problem("CAL007", "no price can be used", str(paths[0]))])
@@ -155,9 +155,11 @@ def _read(paths: Sequence[Path], options: Options) -> _Found:
 
 def _choose(found: _Found, options: Options) -> None:
     """Keep what the settings ask for, and count the rest."""
-    wanted = options.settings.get("models")
-    names = {n.strip() for n in wanted.split("|")} if wanted else None
+    wanted = settings.several(options, "models")
+    names = None if wanted is None else set(wanted)
     provider = options.settings.get("provider")
+    if provider is not None and found.offers:
+        _all_there({provider}, {offer.provider for offer in found.offers}, "provider")
     kept = [
         offer
         for offer in found.offers
@@ -168,11 +170,7 @@ def _choose(found: _Found, options: Options) -> None:
         found.dropped["not asked for"] = len(found.offers) - len(kept)
     if names is not None:
         found.served = [s for s in found.served if s.name in names]
-        missing = names - {o.model for o in kept} - {s.name for s in found.served}
-        if missing:
-            shown = ", ".join(sorted(missing)[:5])
-            message = f"no price list has {shown}"
-            raise DataError([Problem("CAL009", message, "--option models")])
+        _all_there(names, {o.model for o in kept} | {s.name for s in found.served}, "models")
     found.offers = kept
 
 
@@ -190,9 +188,7 @@ def _models(found: _Found) -> list[dict[str, Any]]:
     ]
 
 
-def _add_models(
-    out: Calibration, models: list[dict[str, Any]], served: bool, options: Options
-) -> None:
+def _add_models(out: Calibration, models: list[dict[str, Any]], served: bool) -> None:
     if not models:
         return
     columns = ("model", "provider", *apis.PRICES, "rpm", "tpm")
@@ -229,15 +225,25 @@ def _add_models(
 def _gpu_prices(found: _Found, options: Options) -> list[gpus.Price]:
     if not found.gpus:
         return []
-    text = options.settings.get("node", "8")
-    if not text.isdigit() or int(text) < 1:
-        message = f"`node={text}` is not a whole number above 0"
-        raise DataError([Problem("CAL009", message, f"--option node={text}")])
-    spot = options.settings.get("spot", "no").casefold() in ("yes", "true", "1")
-    wanted = options.settings.get("gpus")
-    names = {n.strip().casefold() for n in wanted.split("|")} if wanted else None
-    every = gpus.prices(pl.concat(found.gpus), float(text), spot)
-    return [p for p in every if names is None or p.gpu.casefold() in names]
+    node = settings.whole(options, "node", 8)
+    spot = settings.choice(options, "spot", ("yes", "no"), "no") == "yes"
+    every = gpus.prices(pl.concat(found.gpus), float(node), spot)
+    wanted = settings.several(options, "gpus")
+    if wanted is None:
+        return every
+    names = {name.casefold() for name in wanted}
+    _all_there(names, {p.gpu.casefold() for p in every}, "gpus")
+    return [p for p in every if p.gpu.casefold() in names]
+
+
+def _all_there(wanted: set[str], there: set[str], setting: str) -> None:
+    """Refuse a name that no price list has: nothing of it would be in the answer."""
+    missing = wanted - there
+    if missing:
+        listed = ", ".join(shown(name) for name in sorted(missing)[:5])
+        message = f"no price list has {listed}"
+        hint = nearest(next(iter(sorted(missing))), sorted(there))
+        raise DataError([Problem("CAL009", message, f"--option {setting}", hint=hint)])
 
 
 def _add_gpus(out: Calibration, found: _Found, options: Options) -> None:

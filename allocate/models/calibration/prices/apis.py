@@ -16,6 +16,7 @@ import polars as pl
 
 from allocate.errors import ConfigError, DataError, Problem
 from allocate.models.calibration import mapping, reading
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 
 FIELDS = {
@@ -141,8 +142,7 @@ def _price(value: Any, name: str, path: Path, line: int | None = None) -> float 
     except (TypeError, ValueError):
         number = float("nan")
     if not 0 <= number < float("inf"):
-        shown = "".join(c for c in str(value) if c.isprintable())[:40]
-        fail("CAL006", f"`{shown}` is not a price or a rate cap ({name})", path, line)
+        fail("CAL006", f"`{shown(value)}` is not a price or a rate cap ({name})", path, line)
     return number
 
 

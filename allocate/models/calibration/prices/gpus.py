@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import mapping
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 
 FIELDS = {
@@ -99,8 +100,7 @@ def _number(cell: object, column: str, path: Path, line: int) -> float | None:
     except ValueError:
         value = np.nan
     if not 0 <= value < np.inf:
-        shown = "".join(c for c in str(cell) if c.isprintable())[:40]
-        fail("CAL006", f"`{shown}` in `{column}` is not a price", path, line)
+        fail("CAL006", f"`{shown(cell)}` in `{column}` is not a price", path, line)
     if "usd" in column.casefold() and "gpu" in column.casefold() and value > DEAR:
         hint = "prices are USD per GPU and hour"
         fail("CAL008", f"a GPU costs {value:g} USD per hour in `{column}`", path, line, hint=hint)

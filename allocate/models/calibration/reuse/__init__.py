@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from allocate.models.calibration import settings
 from allocate.models.calibration.reading import fail, first_line
 from allocate.models.calibration.result import Calibration, Options, Parameter
 from allocate.models.calibration.reuse.accesses import FIELDS, Accesses, read_accesses
 from allocate.models.calibration.reuse.curve import Curve, Seen, fit, look_back
 from allocate.models.calibration.reuse.judge import judge
 from allocate.models.calibration.statistics import Floats, jackknife, slices
+from allocate.models.calibration.trace.clock import UNITS
 from allocate.models.curves.reuse import Reuse
 
 __all__ = ["FIELDS", "OPTIONS", "calibrate", "check", "detects"]
@@ -33,7 +35,6 @@ OPTIONS = {
     "time_unit": "s, ms, us or ns: what a number in the time column counts",
     "name": "name of the reuse profile in the fragment; default `trace`",
 }
-UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 TIERS_S = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0)
 RATE_SLICES = 6
 METHOD = "product limit with censoring, weights halving twice over the log, concave majorant"
@@ -98,20 +99,13 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
 
 
 def _settings(options: Options, prefix: str = "") -> tuple[dict[str, float], float | None, str]:
-    windows: dict[str, float] = {}
-    for name in ("from_s", "until_s"):
-        text = options.settings.get(prefix + name)
-        if text is not None:
-            try:
-                windows[name] = float(text)
-            except ValueError:
-                fail("CAL009", f"`{text}` is not a number of seconds", Path(f"{prefix}{name}"))
-    unit = options.settings.get("time_unit")
-    if unit is not None and unit not in UNITS:
-        fail("CAL009", f"`{unit}` is not s, ms, us or ns", Path("time_unit"))
-    name = options.settings.get("name", "trace")
-    if "." in name:
-        fail("CAL009", "a name has no dots", Path("name"))
+    windows = {
+        name: settings.number(options, prefix + name, 0.0)
+        for name in ("from_s", "until_s")
+        if prefix + name in options.settings
+    }
+    unit = settings.choice(options, "time_unit", UNITS)
+    name = settings.config_name(options, "name", "trace")
     return windows, UNITS[unit] if unit else None, name
 
 

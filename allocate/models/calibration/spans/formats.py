@@ -32,7 +32,6 @@ _AGENT = ("gen_ai.agent.name",)
 _OPERATION = ("gen_ai.operation.name", "llm.request.type")
 _KIND = ("openinference.span.kind", "traceloop.span.kind")
 _CALLS = {"chat", "text_completion", "generate_content", "completion", "llm"}
-_NO_CALLS = {"invoke_agent", "create_agent", "invoke_workflow", "embeddings", "embedding"}
 _HEX = re.compile(r"[^0-9A-Za-z_.:-]+")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from allocate.models.calibration.reading import fail
+from allocate.models.calibration import settings
 from allocate.models.calibration.result import Calibration, Options, Parameter
 from allocate.models.calibration.statistics import Floats, jackknife
 from allocate.models.calibration.trace import arrivals, lengths
@@ -47,10 +47,13 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     """Fit request classes, rates and bursts."""
     log = _read(paths, options, "")
     parts = arrivals.cut(log)
-    rate, burst = parts.rate(), arrivals.burstiness(log, _number(options, "burst_window_s", 60.0))
-    table, classes = _classes(log, rate, options)
+    rate, burst = (
+        parts.rate(),
+        arrivals.burstiness(log, settings.number(options, "burst_window_s", 60.0, 1e-3)),
+    )
+    table, classes = _classes(log, options)
     shape = arrivals.hours(log)
-    day = _day(shape, int(_number(options, "periods", 4, 1, 6)))
+    day = _day(shape, settings.whole(options, "periods", 4, 1, 6))
     fragment: dict[str, Any] = {"classes": classes} | ({"periods": day} if day else {})
     tables = {"classes": table, "rates": arrivals.rates_table(log)}
     if shape is not None:
@@ -85,7 +88,7 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
     for parameter in calibration.parameters:
         if parameter.name in measured:
             compared[parameter.name] = _compare(parameter, measured[parameter.name])
-    busy = _number(options, "busy", 0.5, 0.01, 0.99)
+    busy = settings.number(options, "busy", 0.5, 0.01, 0.99)
     wait = foresee(log, later, Service(), busy, options.seed)
     return {"requests": later.requests, **compared, "queueing_delay": wait}
 
@@ -104,39 +107,19 @@ def _compare(parameter: Parameter, measured: tuple[float, float, float]) -> dict
 
 def _read(paths: Sequence[Path], options: Options, prefix: str) -> Log:
     window = {
-        name: _number(options, prefix + name, 0.0)
+        name: settings.number(options, prefix + name, 0.0)
         for name in ("from_s", "until_s")
         if prefix + name in options.settings
     }
-    unit = options.settings.get("time_unit")
-    if unit is not None and unit not in UNITS:
-        fail("CAL009", f"`{unit}` is not s, ms, us or ns", Path("--option time_unit"))
+    unit = settings.choice(options, "time_unit", UNITS)
     return read_log(paths, options.columns, unit, window, options.seed)
 
 
-def _number(
-    options: Options, name: str, default: float, low: float = 0.0, high: float = 1e15
-) -> float:
-    text = options.settings.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        fail("CAL009", f"`{text}` is not a number from {low:g} to {high:g}",
-             Path(f"--option {name}"))  # fmt: skip
-    return value
-
-
-def _classes(
-    log: Log, rate: tuple[float, float, float], options: Options
-) -> tuple[pl.DataFrame, dict[str, dict[str, float]]]:
+def _classes(log: Log, options: Options) -> tuple[pl.DataFrame, dict[str, dict[str, float]]]:
     """The table of classes, and the same as a section of a config."""
     inputs, outputs = (log.sample[c].to_numpy() for c in ("input", "output"))
-    wanted = _number(options, "classes", 0, 1, 100) if "classes" in options.settings else None
-    labels = lengths.cluster(inputs, outputs, int(wanted) if wanted else None, options.seed)
+    wanted = settings.whole(options, "classes", None, 1, 100)
+    labels = lengths.cluster(inputs, outputs, wanted, options.seed)
     count = int(labels.max()) + 1
     groups = len(arrivals.cut(log).requests)
     at = arrivals.slice_of(log.sample["time"].to_numpy(), log, groups) * count + labels

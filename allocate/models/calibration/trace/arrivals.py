@@ -8,8 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from allocate.models.calibration.result import LEVEL
-from allocate.models.calibration.statistics import Floats, jackknife, slices
+from allocate.models.calibration.statistics import LOWER, UPPER, Floats, jackknife, slices
 from allocate.models.calibration.trace.stream import Log
 
 BURST_S = 60.0
@@ -100,7 +99,7 @@ def _quantile_interval(counts: Floats) -> tuple[float, float]:
     spread = float(apart @ apart)
     together = max(0.0, float(apart[1:] @ apart[:-1]) / spread) if spread else 0.0
     number = max(2, round(len(counts) * (1 - together) / (1 + together)))
-    low, high = binom.ppf([0.5 - LEVEL / 2, 0.5 + LEVEL / 2], number, BURST_QUANTILE)
+    low, high = binom.ppf([LOWER, UPPER], number, BURST_QUANTILE)
     levels = np.clip([(low - 1) / (number - 1), high / (number - 1)], 0.0, 1.0)
     least, most = np.quantile(counts, levels)
     return float(least), float(most)

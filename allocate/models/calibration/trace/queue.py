@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from allocate.models.calibration.result import LEVEL
-from allocate.models.calibration.statistics import Floats
+from allocate.models.calibration.statistics import LOWER, UPPER, Floats
 from allocate.models.calibration.trace.arrivals import BURST_S, per_second
 from allocate.models.calibration.trace.stream import Log
 
@@ -61,7 +60,7 @@ def foresee(log: Log, later: Log, service: Service, busy: float, seed: int) -> d
     draw = np.random.default_rng(seed)
     draws = int(np.clip(MOST_REQUESTS * log.span / log.requests / later.span, 20, DRAWS))
     burst = [_one_wait(log, work, later.span, draw) for _ in range(draws)]
-    low, middle, high = np.quantile(burst, [0.5 - LEVEL / 2, 0.5, 0.5 + LEVEL / 2])
+    low, middle, high = np.quantile(burst, [LOWER, 0.5, UPPER])
     rows = later.sample
     real = service.work(rows["input"].to_numpy(), rows["output"].to_numpy()) * speed
     whole = rows.height == later.requests  # a thinned log has no queue

@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
 
 from allocate.errors import DataError, Problem
-from allocate.models.calibration.lanes.fragment import rounded
+from allocate.models.calibration import settings
+from allocate.models.calibration.naming import rounded
 from allocate.models.calibration.result import Calibration, Options, Parameter
 from allocate.models.calibration.training import gain, staleness, tables
 from allocate.models.calibration.training.tables import Tables
+from allocate.models.config import TrainingAsset
+
+KINDS: tuple[str, ...] = get_args(TrainingAsset.model_fields["kind"].annotation)
+"""Kinds of training asset that a config knows."""
 
 
 def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     """Fit every curve that the tables hold."""
+    name, fields = _named(options)
     found = tables.read(paths, options)
     out = Calibration(
         "training", ", ".join(found.formats), found.used, found.dropped, [], {}, {}, found.sources
@@ -40,11 +46,17 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
             "no gain was calibrated, so the fragment is empty: name its table beside this one"
         )
     elif asset:
-        name = options.settings.get("asset", "rl")
-        fields = {"model": options.settings.get("model", "model")}
-        fields |= {"kind": options.settings.get("kind", "rl")}
         out.fragment.setdefault("training", {})["assets"] = {name: fields | asset}
     return out
+
+
+def _named(options: Options) -> tuple[str, dict[str, str]]:
+    """Name of the asset and what it says besides its curves."""
+    fields = {
+        "model": settings.config_name(options, "model", "model"),
+        "kind": settings.choice(options, "kind", KINDS, "rl"),
+    }
+    return settings.config_name(options, "asset", "rl"), fields
 
 
 def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
@@ -113,7 +125,7 @@ def _gains(out: Calibration, found: Tables, asset: dict[str, Any], options: Opti
     out.tables["gain"] = pl.DataFrame(records)
     out.state["gains"] = fits
     fitted = max(fits.values(), key=lambda f: f.points)
-    scale = tables.setting(options, "samples", fitted.seen[1]) or fitted.seen[1]
+    scale = settings.number(options, "samples", fitted.seen[1], 1.0)
     values = {field: value[0] for field, value in fitted.values.items()}
     if fitted.form == "saturating":
         values["scale"] /= scale
@@ -136,7 +148,7 @@ def _law(out: Calibration, found: Tables, asset: dict[str, Any], options: Option
         hint = f"choose with `--option size=`: {', '.join(sizes)}"
         message = f"the law has no {', '.join(missing)}"
         raise DataError([Problem("CAL005", message, found.sources[0].name, hint=hint)])
-    count = tables.setting(options, "parameters", _parameters(size))
+    count = settings.number(options, "parameters", _parameters(size), 1.0)
     if not count:
         message = f"the size `{size}` does not say how many parameters"
         raise DataError([Problem("CAL009", message, "--option parameters")])
@@ -151,7 +163,7 @@ def _law(out: Calibration, found: Tables, asset: dict[str, Any], options: Option
     for field, value in values.items():
         out.parameters.append(Parameter(f"gain.{field}", value, math.nan, math.nan, "1", about))
     asset["gain"] = {"form": "scaling_law"} | {k: rounded(v, 7) for k, v in values.items()}
-    samples = tables.setting(options, "samples")
+    samples = settings.number(options, "samples", None, 1.0)
     if samples:
         asset["gain"]["samples"] = samples
     else:
@@ -238,7 +250,7 @@ def _menu(
     key = max(fits, key=lambda k: fits[k].value[-1])
     fitted = fits[key]
     slow = _slow_down(found)
-    relaxed = tables.setting(options, "async_versions", 4.0) or 4.0
+    relaxed = settings.number(options, "async_versions", 4.0, 0.1)
     cost = staleness.costs(fitted.versions, slow or 1.0, relaxed)
     if slow is None:
         out.notes.append("no training hours with and without staleness: cost 1 at every staleness")

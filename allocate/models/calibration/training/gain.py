@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, least_squares
 from scipy.stats import t as student
 
-from allocate.models.calibration.result import LEVEL
+from allocate.models.calibration.statistics import UPPER
 from allocate.models.curves.capability import ScalingLaw
 from allocate.models.curves.success import Saturating
 
@@ -104,7 +104,7 @@ def scaling_law(samples: Floats, score: Floats) -> GainFit | None:
     curve = law(best)
     scale = np.log(curve.c)
     ones = np.array([0.0, 1.0, 1.0, 0.0])
-    factor = float(student.ppf(0.5 + LEVEL / 2, len(score) - 4))
+    factor = float(student.ppf(UPPER, len(score) - 4))
     power, wide = float(best[3]), float(reach[3])
     if not 0.06 < power < 0.97:  # at a bound the data leave the power open
         wide = 1.0
@@ -140,7 +140,7 @@ def _solve(
 
 
 def _reach(cov: Floats, points: int, free: int) -> Floats:
-    factor = student.ppf(0.5 + LEVEL / 2, max(1, points - free))
+    factor = student.ppf(UPPER, max(1, points - free))
     return factor * np.sqrt(np.maximum(np.diag(cov), 0.0))
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.stats import t as student
 
-from allocate.models.calibration.result import LEVEL
+from allocate.models.calibration.statistics import LOWER, UPPER
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def fit(versions: Floats, score: Floats, base: float, draws: int = 400, seed: in
     # around the means, not the fit: what was pooled would seem more certain than it is
     pooled = [_falling(0.5 * (mean + smooth) + e, count) for e in noise]
     again = np.array([(p - base) / max(p[0] - base, 1e-9) for p in pooled])
-    low, high = np.quantile(again, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2], axis=0)
+    low, high = np.quantile(again, [LOWER, UPPER], axis=0)
     raw = (mean - base) / (mean[0] - base)
     against = [
         f"at {levels[i]:g} the score is {mean[i]:g}, above {mean[i - 1]:g} at {levels[i - 1]:g}"
@@ -106,7 +106,7 @@ def decay(age_h: Floats, gain: Floats) -> Decay | None:
     free = max(1, len(x) - 2)
     deviation = float(np.sqrt((off**2).sum() / free))
     error = deviation * np.sqrt(np.linalg.inv(design.T @ design)[1, 1])
-    reach = float(student.ppf(0.5 + LEVEL / 2, free) * error)
+    reach = float(student.ppf(UPPER, free) * error)
     rate = max(float(value[1]), 0.0)
     return Decay(
         rate, max(float(value[1]) - reach, 0.0), float(value[1]) + reach, deviation, len(x)

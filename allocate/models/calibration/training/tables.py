@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from allocate.errors import DataError, Problem
-from allocate.models.calibration import mapping, reading, training
+from allocate.models.calibration import mapping, reading, settings, training
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.result import Options, Source
 
@@ -125,23 +125,7 @@ def number(cell: Any, column: str, path: Path, line: int) -> float | None:
     except ValueError:
         value = math.nan
     if math.isnan(value):
-        shown = "".join(c for c in str(cell) if c.isprintable())[:40]
-        fail("CAL006", f"`{shown}` in `{column}` is not a number", path, line)
-    return value
-
-
-def setting(options: Options, name: str, default: float | None = None) -> float | None:
-    """Read a numeric setting."""
-    text = options.settings.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0:
-        message = f"`{name}={text}` is not a number of 0 or more"
-        raise DataError([Problem("CAL009", message, f"--option {name}={text}")])
+        fail("CAL006", f"`{shown(cell)}` in `{column}` is not a number", path, line)
     return value
 
 
@@ -157,11 +141,9 @@ def bases(options: Options, rows: list[dict[str, Any]]) -> dict[str, float]:
         try:
             score = float(value)
         except ValueError:
-            message = f"`base={text}` is not a score"
-            hint = "write 29.3, or AIME24=29.3|AIME25=24"
-            raise DataError(
-                [Problem("CAL009", message, f"--option base={text}", hint=hint)]
-            ) from None
+            score = math.nan
+        if not 0 <= score <= 100:
+            settings.refuse("base", text, "is not a score", "write 29.3, or AIME24=29.3|AIME25=24")
         out[name if equals else ""] = score / 100 if score > 1 else score
     return out
 

@@ -18,57 +18,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from allocate.errors import SolveError
-from allocate.models.program import Allocation, Program
-from allocate.models.state import Built
+from allocate.models.program import Allocation, Resource
+from allocate.models.state import worth_of
 from allocate.models.stream import Flows, Stream
-from allocate.solver.studies.baselines.ground import Ground
 from allocate.solver.studies.baselines.settle import Candidates, settle
-from allocate.solver.studies.baselines.trainer import (
-    Investment,
-    best_worth,
-    payments,
-    without_training,
-)
+from allocate.solver.studies.baselines.trainer import best_worth
+from allocate.solver.studies.caps import IN_ALL, ON_MACHINES, Caps
+from allocate.solver.studies.ground import Ground
+from allocate.solver.studies.investment import Investment, without_training
 from allocate.solver.studies.scene import Scene
-from allocate.solver.studies.terms import MACHINES, SPENDING, limited, spending
+from allocate.solver.studies.terms import MACHINES, SPENDING, spending
 
 CHOICES = 6
-ON_MACHINES, IN_ALL = "spending on machines", "spending in all"
+BUDGET = "budgets.money_usd"
 _ROUNDS = 6
 _AGREED = 1e-3
 _FULL = 1e-6  # of a budget: so little is left of one that is used up
 _MARKUPS, _HALVINGS = 13, 7  # factors on bills that are tried, and refinements of the best
 _NO_BUDGET = 1e12  # USD per hour
 _MOST = 64.0  # the largest factor on bills that is tried at first
-
-
-@dataclass(frozen=True)
-class Caps:
-    """Spending that may not be exceeded, USD per hour: on machines, and in all."""
-
-    machines: float = np.inf
-    total: float = np.inf
-
-    @property
-    def bind(self) -> bool:
-        """Whether anything is limited."""
-        return bool(np.isfinite(self.machines) or np.isfinite(self.total))
-
-    def limit(self, program: Program) -> Program:
-        """The program with these limits as rows."""
-        for name, accounts, most in (
-            (ON_MACHINES, MACHINES, self.machines),
-            (IN_ALL, SPENDING, self.total),
-        ):
-            if np.isfinite(most):
-                program = limited(program, name, accounts, most)
-        return program
-
-    def on(self, ground: Ground, invested: Investment) -> Ground:
-        """The ground with what an investment leaves of these limits as rows."""
-        paid = payments(ground.built.program, invested)
-        left = Caps(max(self.machines - paid, 0.0), max(self.total - paid, 0.0))
-        return replace(ground, program=left.limit(ground.program))
 
 
 @dataclass(frozen=True)
@@ -106,21 +74,28 @@ def flat_price(scene: Scene, caps: Caps | None = None) -> tuple[Allocation, Inve
 
 
 def _lifted(ground: Ground) -> Ground:
+    """The ground without the config's own budget; those of tenants stand."""
+    mine = {r for s in _budgets(ground) if s.path == BUDGET for r, _ in s.rows}
     rows = tuple(
-        replace(r, capacity=_NO_BUDGET) if r.name == "budgets.money_usd" else r
-        for r in ground.program.rows
+        replace(row, capacity=_NO_BUDGET) if r in mine else row
+        for r, row in enumerate(ground.program.rows)
     )
     return replace(ground, program=replace(ground.program, rows=rows))
 
 
+def _budgets(ground: Ground) -> list[Resource]:
+    return [s for s in ground.built.program.resources if s.kind == "money"]
+
+
 def _short_of_money(scene: Scene, caps: Caps, settled: Round) -> bool:
     """Whether some budget is used up."""
-    program = caps.on(scene.ground(settled.invested)[0], settled.invested).program
+    ground = caps.on(scene.ground(settled.invested)[0], settled.invested)
+    program, budgets = ground.program, {r for s in _budgets(ground) for r, _ in s.rows}
     usage = program.usage(settled.allocation)
     return any(
         used >= row.capacity * (1 - _FULL)
-        for row, used in zip(program.rows, usage, strict=True)
-        if row.name in (ON_MACHINES, IN_ALL) or row.name.endswith(".money_usd")
+        for r, (row, used) in enumerate(zip(program.rows, usage, strict=True))
+        if r in budgets or row.name in (ON_MACHINES, IN_ALL)
     )
 
 
@@ -241,9 +216,8 @@ def best_responses(
     member, rank = np.nonzero(taken)
     chosen = arm[member, order[member, rank]]
     tokens = stream.columns(duals, member, chosen).amounts[:, 1:-2]
-    caps = np.array([t.caps for t in stream.technologies])[stream.technology_of[chosen]]
-    finite = np.where(np.isfinite(caps), caps, 1e12)
-    return Candidates(member, chosen, rank, np.minimum(tokens, finite))
+    caps = stream.finite_caps[stream.technology_of[chosen]]
+    return Candidates(member, chosen, rank, np.minimum(tokens, caps))
 
 
 def average_prices(ground: Ground, allocation: Allocation) -> np.ndarray:
@@ -276,7 +250,7 @@ def pays(
     requests = Allocation((allocation.flows[0],), allocation.levels)
     free = rest.capacity - rest.usage(requests)
     free = np.where(rest.capacity >= 0, np.maximum(free, 0.0), free)
-    worth = worth_of(built.program.streams[0], allocation.flows[0], built)
+    worth = worth_of(built, built.program.streams[0], allocation.flows[0])
     if not any(w > 0 for w in worth.values()):
         return Investment()
     left = np.inf
@@ -287,13 +261,3 @@ def pays(
         return best_worth(built.program, worth, free, left)
     except SolveError:
         return Investment()  # no plan was found: then nothing is invested
-
-
-def worth_of(stream: Stream, flows: Flows, built: Built) -> dict[str, float]:
-    """USD per hour that one more success point of each model brings its requests."""
-    models = np.array([a.labels["model"] or "" for a in stream.arms])
-    origin = stream.origin[flows.member]
-    gain = built.classes.value_usd[origin] * built.classes.trainability[origin] * flows.requests
-    section = built.config.training
-    names = {a.model for a in section.assets.values()} if section is not None else set()
-    return {m: float(gain[models[flows.arm] == m].sum()) for m in sorted(names)}

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from allocate.models.curves import Constant, RequestCurve
-from allocate.solver.studies.baselines.ground import Ground
 from allocate.solver.studies.baselines.settle import Candidates
+from allocate.solver.studies.ground import Ground
 
 CHOICES = 4  # where a request that is turned away may go, its first choice included
 _BENCHMARK_EFFORT = 1.0  # a score is measured with the reference bundle, by definition
@@ -235,20 +235,19 @@ def approved(ground: Ground, knobs: Knobs, opened: np.ndarray) -> np.ndarray:
             codes[ground.action_of == code] = ground.levels.index(name)
     minutes = np.array([ground.built.config.autonomy[n].human_minutes for n in ground.levels])
     asks = (minutes > 0) & ~ground.by_human
-    there = np.stack(
-        [(opened & (ground.level_of == n)).any(axis=1) for n in range(len(ground.levels))], axis=1
+    each = np.arange(len(ground.levels))[:, None]
+    there: np.ndarray = np.stack(
+        [opened[:, arms].any(axis=1) for arms in ground.level_of == each], axis=1
     )
-    wanted = np.empty(len(codes), int)
-    for k in range(len(codes)):
-        able = np.flatnonzero(there[k])
-        if codes[k] >= 0 and there[k, codes[k]]:
-            wanted[k] = codes[k]
-            continue
-        asking = able[asks[able]]
-        alone = able[~ground.by_human[able]]
-        pick = asking if len(asking) and codes[k] < 0 else alone if len(alone) else able
-        wanted[k] = pick[0] if len(pick) else 0
-    return ground.level_of == wanted[:, None]
+    named: np.ndarray = np.asarray(codes >= 0)
+    every = np.arange(len(codes))
+    given = np.logical_and(named, there[every, np.maximum(codes, 0)])
+    asking, alone = there & asks, there & ~ground.by_human
+    asked = np.logical_and(~named, asking.any(axis=1))
+    able = np.where(asked[:, None], asking, alone)
+    able = np.where(able.any(axis=1, keepdims=True), able, there)
+    # levels stand in order of human minutes: the first that is able takes the fewest
+    return ground.level_of == np.where(given, codes, able.argmax(axis=1))[:, None]
 
 
 # --- serving ------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from allocate.errors import DataError, Problem
 from allocate.models.builder import HOUR
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.greedy import Knobs, approved, capped_tokens
-from allocate.solver.studies.baselines.ground import Ground
 from allocate.solver.studies.baselines.observed_table import (
     Observed,
     Sent,
@@ -23,7 +22,9 @@ from allocate.solver.studies.baselines.observed_table import (
     read_observed,
 )
 from allocate.solver.studies.baselines.settle import Candidates, settle
-from allocate.solver.studies.baselines.trainer import Investment, as_logged, best_score
+from allocate.solver.studies.baselines.trainer import as_logged, best_score
+from allocate.solver.studies.ground import Ground
+from allocate.solver.studies.investment import Investment
 from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, spending
 
@@ -99,8 +100,11 @@ def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part
     usual = capped_tokens(ground, knobs)
     levels = approved(ground, knobs, ground.opened)
     out: list[_Part] = []
+    number = {str(name): n for n, name in enumerate(built.classes.names)}
+    order = np.argsort(stream.origin, kind="stable")
+    start = np.searchsorted(stream.origin[order], np.arange(len(number) + 1))
     for name, rows in by_class(observed):
-        for member in np.flatnonzero(stream.origin == list(built.classes.names).index(name)):
+        for member in order[start[number[name]] : start[number[name] + 1]]:
             period = built.periods[stream.period[member]]
             mine = [r for r in rows if r.period in (None, period)]
             for row in mine:
@@ -114,7 +118,7 @@ def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part
                         tokens[j] = min(row.tokens[use], _cap(ground, arm, j))
                     elif row.model is not None:
                         _once(assumed, f"tokens_{use} where empty: as `greedy`")
-                out.append(_Part(int(member), arm, share * stream.rate[member], tokens))
+                out.append(_Part(int(member), arm, share * float(stream.rate[member]), tokens))
     return out
 
 

@@ -12,8 +12,9 @@ One row says one thing; a cell that is empty is not known, and never read as zer
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -131,17 +132,19 @@ def _result_rows(path: Path, loaded: Loaded) -> list[Row]:
         (r["class"], r.get("period"), r["model"], r["autonomy"]): r for r in layers["autonomy"]
     }
     rows: list[Row] = []
+    of = menus.deployments(loaded.config)
     for lane in layers["serving"]:
-        name = lane["lane"].partition(" @ ")[0].removesuffix("+draft")
-        if lane.get("tpot_ms") is not None and name in loaded.config.deployments:
+        name = of.get(menus.family_of(lane["lane"]))
+        if lane.get("tpot_ms") is not None and name is not None:
             rows.append((None, {"deployment": name, "tpot_ms": lane["tpot_ms"]}))
     for r in layers["router"]:
         if r["autonomy"] == "declined":
             continue
         row = {k: r.get(k) for k in ("class", "period", "model", "autonomy", "share")}
-        own = [lane.partition(" @ ")[0].removesuffix("+draft") for lane in r.get("lanes") or ()]
+        own = [menus.family_of(lane) for lane in r.get("lanes") or ()]
         if own:
-            row |= {"deployment": own[0], "retention_s": r.get("retention_s")}
+            name = of.get(own[0], own[0])  # one that the config has not is said by its name
+            row |= {"deployment": name, "retention_s": r.get("retention_s")}
         tokens = spent.get((r["class"], r.get("period"), r["model"], r["autonomy"]), {})
         rows.append((None, row | {f"tokens_{u}": t for u, t in tokens.get("tokens", {}).items()}))
     for r in layers["training"]:
@@ -156,6 +159,21 @@ class _Reader:
     loaded: Loaded
     problems: list[Problem] = field(default_factory=list)
 
+    @cached_property
+    def _names(self) -> dict[str, dict[str, None]]:
+        """What the config has of every kind, in its order."""
+        config = self.loaded.config
+        assets = config.training.assets if config.training is not None else {}
+        known = {
+            "class": self.loaded.classes.names,
+            "period": config.periods,
+            "model": config.models,
+            "autonomy": config.autonomy,
+            "deployment": config.deployments,
+            "asset": assets,
+        }
+        return {what: dict.fromkeys(map(str, names)) for what, names in known.items()}
+
     def say(self, line: int | None, code: str, message: str, hint: str | None = None) -> None:
         """Keep a problem."""
         self.problems.append(Problem(code, message, file=self.path, line=line, hint=hint))
@@ -169,17 +187,14 @@ class _Reader:
         training: dict[str, dict[str, float]],
     ) -> None:
         """Put one row where it belongs."""
-        config, classes = self.loaded.config, self.loaded.classes
         texts = {k: _text(row.get(k)) for k in _TEXTS}
         numbers = {k: self._number(line, k, row.get(k)) for k in row if k not in _TEXTS}
-        self._known(line, "period", texts["period"], list(config.periods))
-        self._known(line, "model", texts["model"], list(config.models))
-        self._known(line, "autonomy", texts["autonomy"], list(config.autonomy))
-        self._known(line, "deployment", texts["deployment"], list(config.deployments))
+        for what in ("period", "model", "autonomy", "deployment"):
+            self._known(line, what, texts[what])
         busy = self._busy(line, texts["deployment"], numbers)
         if texts["class"] is not None:
-            self._known(line, "class", texts["class"], list(classes.names))
-            tokens = {u: numbers.get(f"tokens_{u}") for u in config.token_uses}
+            self._known(line, "class", texts["class"])
+            tokens = {u: numbers.get(f"tokens_{u}") for u in self.loaded.config.token_uses}
             share = numbers.get("share")
             if share is not None and share > 1 + 1e-9:
                 self.say(line, "OBS003", f"share is {share:g}, more than all of the class")
@@ -199,8 +214,7 @@ class _Reader:
                 )
             )
         elif texts["asset"] is not None:
-            assets = config.training.assets if config.training is not None else {}
-            self._known(line, "asset", texts["asset"], list(assets))
+            self._known(line, "asset", texts["asset"])
             given = {k: numbers.get(f"{k}_tokens") for k in KINDS}
             training[texts["asset"]] = {k: t for k, t in given.items() if t is not None}
         elif texts["deployment"] is not None and busy is not None:
@@ -232,10 +246,10 @@ class _Reader:
             return None
         return value
 
-    def _known(self, line: int | None, what: str, name: str | None, names: Sequence[str]) -> None:
-        if name is not None and name not in names:
+    def _known(self, line: int | None, what: str, name: str | None) -> None:
+        if name is not None and name not in self._names[what]:
             message = f"there is no {what} `{name}` in the config"
-            self.say(line, "OBS003", message, nearest(name, names))
+            self.say(line, "OBS003", message, nearest(name, list(self._names[what])))
 
 
 def _text(cell: Any) -> str | None:

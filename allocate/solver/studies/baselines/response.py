@@ -17,9 +17,9 @@ import numpy as np
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.flat import CHOICES, average_prices, pays
 from allocate.solver.studies.baselines.greedy import Knobs, decide, ranked
-from allocate.solver.studies.baselines.ground import Ground
 from allocate.solver.studies.baselines.settle import Candidates, settle
-from allocate.solver.studies.baselines.trainer import Investment
+from allocate.solver.studies.ground import Ground
+from allocate.solver.studies.investment import Investment
 from allocate.solver.studies.scene import Scene
 
 ROUNDS = 20
@@ -118,10 +118,7 @@ def _agent(ground: Ground, state: State, prices: np.ndarray) -> State:
         levels[:, arms] = ground.level_of[arms] == ground.level_of[best][:, None]
         bought = stream.columns(prices, everyone[some], best[some]).amounts[:, 1:-2]
         technology = stream.technology_of[best[some]]
-        caps = np.array([t.caps for t in stream.technologies])[technology]
-        tokens[everyone[some], technology] = np.minimum(
-            bought, np.where(np.isfinite(caps), caps, 1e12)
-        )
+        tokens[everyone[some], technology] = np.minimum(bought, stream.finite_caps[technology])
     return replace(state, levels=levels, tokens=tokens)
 
 

@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows
+from allocate.solver.highs import vertex
 
 _ROUNDS = 60  # rows that may fill up, one after the other
-_OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 _BLOCKED = 1e-7  # of the largest price of a request's needs: it needs a full row
 _DONE = 1e-9  # of a rate: nothing of it is left
 
@@ -111,17 +110,13 @@ class _Filling:
         size = np.maximum(size, np.abs(room))
         size[size == 0] = 1.0
         n = self.linear.shape[1]
-        answer = linprog(
+        answer = vertex(
             np.concatenate([[-1.0], np.zeros(n)]),
-            A_ub=np.column_stack([step, self.linear]) / size[:, None],
-            b_ub=np.where((room < 0) & (room > -1e-9 * size), 0.0, room) / size,
-            bounds=[(0.0, most), *((0.0, u) for u in self.program.upper)],
-            method="highs-ds",
-            options=_OPTIONS,
+            np.column_stack([step, self.linear]) / size[:, None],
+            np.where((room < 0) & (room > -1e-9 * size), 0.0, room) / size,
+            np.concatenate([[most], self.program.upper]),
         )
-        if answer.status != 0 or answer.x is None:
-            return None
-        return float(answer.x[0]), -np.asarray(answer.ineqlin.marginals) / size
+        return None if answer is None else (float(answer.x[0]), answer.prices / size)
 
 
 def _use_of(program: Program, candidates: Candidates) -> sp.csc_matrix:
@@ -144,16 +139,13 @@ def _supplied(program: Program, candidates: Candidates, requests: np.ndarray) ->
         room = program.capacity - base
         money = max(np.abs(program.cost).max(initial=0.0), 1e-300)
         for slack in (1e-12, 1e-9, 1e-7):  # of a row: what filling may have left over
-            answer = linprog(
+            answer = vertex(
                 program.cost / money,
-                A_ub=linear / size[:, None],
-                b_ub=room / size
-                + slack * np.maximum(np.abs(program.capacity), np.abs(base)) / size,
-                bounds=[(0.0, u) for u in program.upper],
-                method="highs-ds",
-                options=_OPTIONS,
+                linear / size[:, None],
+                (room + slack * np.maximum(np.abs(program.capacity), np.abs(base))) / size,
+                program.upper,
             )
-            if answer.status == 0 and answer.x is not None:
+            if answer is not None:
                 levels = np.clip(answer.x, 0.0, program.upper)
                 break
         else:
@@ -181,16 +173,13 @@ def _repaired(program: Program, candidates: Candidates) -> Allocation | None:
     split = sp.csr_matrix((np.ones(n), (index, np.arange(n))), shape=(len(present), n + n_act))
     forced = must[present]
     above = sp.vstack([sp.diags(1.0 / size) @ scaled, split[~forced]])
-    answer = linprog(
+    answer = vertex(
         np.concatenate([-rate / rate.max() * 0.5**candidates.rank, np.zeros(n_act)]),
-        A_ub=above,
-        b_ub=np.concatenate([program.capacity / size, np.ones(int((~forced).sum()))]),
-        A_eq=split[forced] if forced.any() else None,
-        b_eq=np.ones(int(forced.sum())) if forced.any() else None,
-        bounds=[(0.0, 1.0)] * n + [(0.0, u) for u in program.upper],
-        method="highs-ds",
-        options=_OPTIONS,
+        above,
+        np.concatenate([program.capacity / size, np.ones(int((~forced).sum()))]),
+        np.concatenate([np.ones(n), program.upper]),
+        split[forced],
     )
-    if answer.status != 0 or answer.x is None:
+    if answer is None:
         return None
     return _supplied(program, candidates, np.maximum(answer.x[:n], 0.0) * rate)

@@ -7,60 +7,17 @@ at list prices it buys what its model's requests gain by it, out of what they le
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from allocate.models.program import Activity, Program, Row
-from allocate.models.stream import Flows
 from allocate.solver.studies.inner import solved
-from allocate.solver.studies.terms import MACHINES, held, limited
+from allocate.solver.studies.investment import Investment, investment
+from allocate.solver.studies.terms import MACHINES, limited
 
 _EAGER = 1e3  # USD a success point is worth to a scorer, per dollar of his budget
-_LEAST = 0.0
 _ROUGH = 1e-3  # relative gap that is fine for a plan: its own levels are what is judged
-
-
-@dataclass(frozen=True)
-class Investment:
-    """Levels of the training activities by name, flows of the assets, capability by model."""
-
-    levels: Mapping[str, float] = field(default_factory=dict)
-    flows: Flows | None = None
-    capability: Mapping[str, float] = field(default_factory=dict)
-
-
-def is_training(program: Program) -> np.ndarray:
-    """[activities]: whether it is the trainer's to decide."""
-    curved = {i for t in program.terms for i in t.activities}
-    return np.array(
-        [
-            a.labels.get("layer") == "training" or i in curved or a.account == "training"
-            for i, a in enumerate(program.activities)
-        ],
-        bool,
-    )
-
-
-def without_training(program: Program, invested: Investment) -> tuple[Program, np.ndarray]:
-    """The program with the investment made; and the numbers of the activities that are left."""
-    fixed = is_training(program)
-    levels = np.array([invested.levels.get(a.name, 0.0) for a in program.activities])
-    flows: list[Flows | None] = [None]
-    for stream in program.streams[1:]:
-        none = np.zeros(0, int)
-        nothing = Flows(none, none, np.zeros(0), np.zeros((0, stream.n_uses)))
-        flows.append(invested.flows if invested.flows is not None else nothing)
-    return held(program, flows, levels, fixed)
-
-
-def payments(program: Program, invested: Investment) -> float:
-    """USD per hour that an investment itself is paid, before the lanes that it runs on."""
-    return sum(
-        a.cost * invested.levels.get(a.name, 0.0)
-        for a, mine in zip(program.activities, is_training(program), strict=True)
-        if mine and a.cost > 0
-    )
 
 
 def best_score(program: Program, share: float, spent: float) -> Investment:
@@ -150,15 +107,3 @@ def _invested(program: Program) -> Investment:
     )
     answer = solved(alone, tolerance=_ROUGH)
     return investment(alone, answer.allocation.levels, answer.allocation.flows[0])
-
-
-def investment(program: Program, levels: np.ndarray, flows: Flows | None) -> Investment:
-    """The training in an allocation's levels, with the flows of its assets."""
-    named, capability = {}, {}
-    for a, level, mine in zip(program.activities, levels, is_training(program), strict=True):
-        if mine and level > _LEAST:
-            named[a.name] = float(level)
-        if a.labels.get("gain"):
-            model = a.labels["model"]
-            capability[model] = capability.get(model, 0.0) + float(level)
-    return Investment(named, flows, capability)

@@ -8,14 +8,15 @@ local rules of their kind: they were tuned on the very welfare that they are jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.greedy import Knobs, decide
 from allocate.solver.studies.baselines.settle import settle
-from allocate.solver.studies.baselines.trainer import Investment, best_score
+from allocate.solver.studies.baselines.trainer import best_score
+from allocate.solver.studies.investment import Investment
 from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, spending
 
@@ -34,7 +35,7 @@ class Workshop:
     def __init__(self, scene: Scene, progress: Callable[[dict], None] | None = None):
         self.scene, self.progress = scene, progress
         self.config = scene.loaded.config
-        self.tried: dict[str, tuple[float, Allocation | None]] = {}
+        self.tried: dict[str, float] = {}
         self.grounds: dict[float, tuple] = {}
         self._spent: float | None = None
 
@@ -73,17 +74,17 @@ class Workshop:
             ground, _ = self._ground(knobs.training_share)
             allocation = self.settled(knobs)
             value = -float("inf") if allocation is None else ground.program.welfare(allocation)
-            self.tried[key] = (value, allocation)
+            self.tried[key] = value
             if self.progress is not None:
-                self.progress({"knobs tried": len(self.tried)})
-        return self.tried[key][0]
+                self.progress({"phase": "tuning", "round": len(self.tried)})
+        return self.tried[key]
 
-    def tuned(self, start: Knobs, fixed: frozenset[str] = frozenset()) -> Knobs:
+    def tuned(self, start: Knobs) -> Knobs:
         """The best knobs found from a start by changing one at a time."""
         best, most = start, self.welfare(start)
         for _ in range(_ROUNDS):
             before = most
-            for ranges in self._ranges(fixed):
+            for ranges in self._ranges():
                 for trial in ranges(best):
                     value = self.welfare(trial)
                     if value > most + 1e-9 * abs(most):
@@ -92,12 +93,12 @@ class Workshop:
                 break
         return best
 
-    def _ranges(self, fixed: frozenset[str]) -> Iterator[Callable[[Knobs], list[Knobs]]]:
+    def _ranges(self) -> Iterator[Callable[[Knobs], list[Knobs]]]:
         def over(name: str, values: tuple) -> Callable[[Knobs], list[Knobs]]:
             return lambda knobs: [replace(knobs, **{name: v}) for v in values]
 
         config = self.config
-        if "quality_floor" not in fixed and len(config.models) > 1:
+        if len(config.models) > 1:
             yield over("quality_floor", FLOORS)
         if len(config.autonomy) > 1:
             for action in self.scene.loaded.classes.action.labels:
@@ -117,19 +118,19 @@ class Workshop:
             yield over("training_share", SHARES)
 
 
-def tune(workshop: Workshop, start: Knobs | None = None, fixed: Iterable[str] = ()) -> Knobs:
-    """The strongest local rules that were found; some knobs may stay as they are in ``start``.
+def tune(workshop: Workshop) -> Knobs:
+    """The strongest local rules that were found.
 
-    A coarse grid over all knobs together says where to begin.
+    Searches begin at the defaults, and where a coarse grid over all knobs together says.
     """
-    start, fixed = start or Knobs(), frozenset(fixed)
-    starts = sorted({_key(k): k for k in _coarse(workshop, start, fixed)}.items())
+    starts = sorted({_key(k): k for k in _coarse(workshop)}.items())
     best = sorted((k for _, k in starts), key=workshop.welfare, reverse=True)[:_STARTS]
-    ends = [workshop.tuned(knobs, fixed) for knobs in [start, *best]]
+    ends = [workshop.tuned(knobs) for knobs in [Knobs(), *best]]
     return max(ends, key=workshop.welfare)
 
 
-def _coarse(workshop: Workshop, start: Knobs, fixed: frozenset[str]) -> Iterator[Knobs]:
+def _coarse(workshop: Workshop) -> Iterator[Knobs]:
+    start = Knobs()
     config = workshop.config
     actions = workshop.scene.loaded.classes.action.labels
     alone = min(config.autonomy, key=lambda n: config.autonomy[n].human_minutes)
@@ -142,8 +143,6 @@ def _coarse(workshop: Workshop, start: Knobs, fixed: frozenset[str]) -> Iterator
         "utilisation": (0.3, 0.7) if config.deployments else (0.7,),
         "training_share": (0.0,),
     }
-    for name in fixed & set(ranges):
-        ranges[name] = (getattr(start, name),)
     for values in product(*ranges.values()):
         yield replace(start, **dict(zip(ranges, values, strict=True)))
 

@@ -32,7 +32,7 @@ def cache_misuse(view: View, repair: Repair) -> Iterator[Finding]:
     def key(i: int) -> tuple:
         arm, to = int(now[i]), int(then[i])
         change = float(kept[arm]), float(kept[to]), bool(view.shared[arm]), bool(view.shared[to])
-        return names.kind(repair.now.member[i]), names.lane(arm), *change
+        return names.kind(repair.now.member[i]), names.lanes(arm), *change
 
     for group in groups(repair, key):
         where = {

@@ -26,17 +26,17 @@ def serving_congestion(view: View, repair: Repair) -> Iterator[Finding]:
     """Lanes whose requests would rather pay for more room than wait."""
     repair = crowded(view, repair)
     names = Names(view)
-    busy = {t.name: t.utilisation for t in view.ground.built.tiers}
+    tiers = view.ground.tiers
 
     def key(i: int) -> tuple:
         arm, to = int(repair.now.arm[i]), int(repair.then.arm[i])
-        return names.lane(arm), names.lane(to)
+        return names.lanes(arm), names.lanes(to)
 
     for group in groups(repair, key):
         lane = names.lane(group.arm)
         where = {**names.place(group.members), "model": names.model(group.arm), "lane": lane}
         who = _who(names, group.members)
-        now, then = (_share(busy, names.lane(a)) for a in (group.arm, group.to))
+        now, then = (_share(tiers[a], names.lanes(a)) for a in (group.arm, group.to))
         message = (
             f"{now} busy makes {who} wait for <left> a request more than at {then} busy, "
             f"which costs <right>"
@@ -46,9 +46,9 @@ def serving_congestion(view: View, repair: Repair) -> Iterator[Finding]:
         yield per_request("AL301", group, where, ("latency",), _WORDS, message, fix)
 
 
-def _share(busy: dict[str, float], lane: str) -> str:
+def _share(busy: np.ndarray, lanes: tuple[str, ...]) -> str:
     """Busy shares of a lane, or of the pair."""
-    return " and ".join(f"{100 * busy[name]:.3g} %" for name in lane.split(" + "))
+    return " and ".join(f"{100 * u:.3g} %" for u in busy[-len(lanes) :])
 
 
 def _who(names: Names, members: tuple[int, ...]) -> str:

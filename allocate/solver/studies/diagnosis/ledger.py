@@ -2,7 +2,9 @@
 
 At optimal prices μ the bound D(μ) less a baseline's welfare is the sum of the regrets of its
 requests, of what declined requests would have brought, of what supply costs beyond what it
-earns, and of μ × what stands idle. So the lines add up to the whole loss, to the last cent.
+earns, and of μ × what stands idle. Where training reaches another capability than in the joint
+answer, D(μ) itself is another, and the difference is training's. So the lines add up to the
+whole loss, within what the joint answer's certificate leaves open.
 """
 
 from __future__ import annotations
@@ -52,37 +54,58 @@ class Ledger:
         return sum(line.usd_per_hour for line in self.lines)
 
 
+@dataclass(frozen=True)
+class Named:
+    """[flows, decisions] what rules report at shared prices, and [flows] what its repair brings.
+
+    Where several decisions of a flow are at fault they are repaired together; USD per request.
+    """
+
+    decided: np.ndarray
+    usd: np.ndarray
+
+
+def named(repairs: Repairs, reported: Mapping[str, Repair]) -> Named:
+    """What is named of every flow; ``reported``: by decision, the flows that some rule reports."""
+    n = len(repairs.view.flows.member)
+    decided, usd = np.zeros((n, len(DECISIONS)), bool), np.zeros(n)
+    for d, repair in reported.items():
+        decided[repair.flow, DECISIONS.index(d)] = True
+        usd[repair.flow] = np.maximum(usd[repair.flow], repair.gain)
+    several = np.flatnonzero(decided.sum(axis=1) > 1)
+    for combination in np.unique(decided[several], axis=0):
+        at = several[np.all(decided[several] == combination, axis=1)]
+        free = {DECISIONS[j] for j in np.flatnonzero(combination)}
+        usd[at] = np.maximum(repairs.together(at, free), usd[at])
+    return Named(decided, usd)
+
+
 def ledger(
     repairs: Repairs,
     refused: Refused,
-    reported: Mapping[str, Repair],
+    found: Named,
     local: float,
     beside: Mapping[str, float],
     training: float,
+    capability: float,
 ) -> Ledger:
     """All parts of the loss of a view.
 
     Args:
         repairs: of its flows.
         refused: its declined requests.
-        reported: by decision, the flows that some rule reports.
+        found: what rules report of the flows at shared prices.
         local: USD per hour that was crowded out or stood idle, and that rules explain.
         beside: likewise by decision, where no rule has a name for the fault.
         training: USD per hour that rules report of training.
+        capability: USD per hour that is lost by training, its costs included.
     """
-    view = repairs.view
-    n = len(view.flows.member)
-    decided, alone = np.zeros((n, len(DECISIONS)), bool), np.zeros(n)
-    for d, repair in reported.items():
-        decided[repair.flow, DECISIONS.index(d)] = True
-        alone[repair.flow] = np.maximum(alone[repair.flow], repair.gain)
-    named = np.zeros(n)
+    view, decided = repairs.view, found.decided
     rest = {name: 0.0 for name in _REST}
     for combination in np.unique(decided[repairs.wrong], axis=0):
         at = repairs.wrong[np.all(decided[repairs.wrong] == combination, axis=1)]
         free = {DECISIONS[j] for j in np.flatnonzero(combination)}
-        reached = np.maximum(repairs.together(at, free), alone[at]) if len(free) > 1 else alone[at]
-        named[at] = reached
+        reached = found.usd[at]
         for step in ("model", "level", "lane", "kept"):
             if step in free:
                 continue
@@ -94,16 +117,17 @@ def ledger(
         rest["tokens"] += float(left @ view.flows.requests[at])
     more = {_REST[d][0]: usd for d, usd in beside.items() if d in _REST}
     lines = [
-        Line("repairs", float(named @ view.flows.requests), "findings repaired together", True),
+        Line("repairs", float(found.usd @ view.flows.requests), "findings repaired together", True),
         Line("declined", refused.chosen_usd, "findings: declined though there is room", True),
         Line("crowding", local, "findings: others kept out, capacity left idle", True),
-        Line("training", training, "findings in training", True),
+        Line("training", min(training, capability), "findings in training", True),
         *(Line(_REST[k][0], usd, _REST[k][1]) for k, usd in rest.items()),
         Line("turned away", refused.crowded_out_usd, "requests that pay, for want of capacity"),
         *_standing(repairs),
     ]
     explained = local + sum(beside.values())
     lines = _less(lines, explained, ("turned away", "idle replicas", "idle capacity", "model"))
+    lines.append(Line("capability", capability - training, "what training should reach, or cost"))
     lines = [
         replace(
             line, usd_per_hour=line.usd_per_hour + (0 if line.named else more.get(line.what, 0))

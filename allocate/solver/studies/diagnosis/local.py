@@ -66,11 +66,14 @@ class Local:
         alone = self.repairs.alone("model")
         return alone.at(np.flatnonzero(~Walls(self.view).open_to(alone.then, alone.now)))
 
-    @cached_property
-    def budget(self) -> float:
-        """USD per hour that was crowded out or stood idle."""
-        blocked = float(self._blocked.gain @ self._blocked.requests)
-        return self.refused.crowded_out_usd + blocked + self.idle
+    def budget(self, named: np.ndarray) -> float:
+        """USD per hour that was crowded out or stood idle, and is not ``named`` [flows] yet.
+
+        ``named`` is what rules report of flows at shared prices, USD per request.
+        """
+        stuck, regret = self._blocked, self.repairs.regret
+        left = np.minimum(stuck.gain, np.maximum(regret - named, 0.0)[stuck.flow])
+        return self.refused.crowded_out_usd + float(left @ stuck.requests) + self.idle
 
     @cached_property
     def idle(self) -> float:
@@ -96,8 +99,8 @@ class Local:
         self, duals: np.ndarray, i: int, rows: np.ndarray, made: np.ndarray, cost: float
     ) -> None:
         """Let memory pay for the replicas where it is full and busy time is not."""
-        program, level = self.view.ground.program, float(self.view.allocation.levels[i])
-        memory = [int(r) for r in rows if is_memory(program.rows[r].name)]
+        level = float(self.view.allocation.levels[i])
+        memory = [int(r) for r in rows if int(r) in self.view.ground.memory_rows]
         if level <= 0 or not memory:
             return
         left = self._slack[rows] / (made * level)
@@ -141,9 +144,13 @@ class Local:
         within["verify"][:] = True
         return Repairs(self.view_here, within)
 
-    def repairs_of(self, known: dict[str, Repair]) -> dict[str, Repair]:
-        """By decision, repairs at local prices of flows not accused of another at shared ones."""
-        if self.budget <= 0:
+    def repairs_of(self, known: dict[str, Repair], named: np.ndarray) -> dict[str, Repair]:
+        """By decision, repairs at local prices of flows not accused of another at shared ones.
+
+        ``named`` [flows] is what rules report of flows at shared prices, USD per request.
+        """
+        budget = self.budget(named)
+        if budget <= 0:
             return {}
         found = {}
         for d in DECISIONS:
@@ -159,7 +166,7 @@ class Local:
             top = [best[int(i)] <= float(u) for i, u in zip(repair.flow, usd, strict=True)]
             found[d] = repair.at(np.flatnonzero(top))
         whole = sum(float(r.gain @ r.requests) for r in found.values())
-        scale = min(1.0, self.budget / whole) if whole > 0 else 1.0
+        scale = min(1.0, budget / whole) if whole > 0 else 1.0
         return {d: _shrunk(r, scale) for d, r in found.items() if len(r.flow)}
 
     def _excess(self, repair: Repair, accused: np.ndarray) -> Repair:
@@ -214,11 +221,6 @@ _KEYS = {
 def decision_of(labels: dict, decision: str) -> str:
     """What the labels of an arm say of a decision, as a text."""
     return repr([labels.get(k) for k in _KEYS[decision]])
-
-
-def is_memory(row: str) -> bool:
-    """Whether a row counts memory of a lane."""
-    return row.partition("[")[0].endswith(" KV")
 
 
 def _shrunk(repair: Repair, scale: float) -> Repair:

@@ -91,7 +91,7 @@ class Repairs:
         now = view.now.at(flow)
         profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
         if decision in ("model", "level"):
-            now, then, profit = self._like_for_like(flow, allowed, now, then, profit)
+            now, then, profit = self._like_for_like(allowed, now, then, profit)
         if decision == "model" and self.within is None:
             then, profit = self._or_declined(now, then, profit)
         gain = np.minimum(profit - now.profit, self.regret[flow])
@@ -101,7 +101,7 @@ class Repairs:
         return Repair(decision, flow, requests, now, then, gain, dearer).at(some)
 
     def _like_for_like(
-        self, flow: np.ndarray, allowed: np.ndarray, now: Pairs, then: Pairs, profit: np.ndarray
+        self, allowed: np.ndarray, now: Pairs, then: Pairs, profit: np.ndarray
     ) -> tuple[Pairs, Pairs, np.ndarray]:
         """Both ways with the tokens that are best on them, where that tells them apart better.
 

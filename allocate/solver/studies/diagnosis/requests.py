@@ -111,11 +111,14 @@ class Names:
         """The level of autonomy of an arm."""
         return self.stream.arms[arm].labels["autonomy"]
 
-    def lane(self, arm: int) -> str:
-        """The lane of an arm, with the one that prefills for it; empty for none."""
+    def lanes(self, arm: int) -> tuple[str, ...]:
+        """Lanes of an arm: the one that prefills, if it is another, and the one that decodes."""
         labels = self.stream.arms[arm].labels
-        first, then = labels.get("prefill"), labels.get("tier")
-        return f"{first} + {then}" if first else then or ""
+        return tuple(labels[k] for k in ("prefill", "tier") if labels.get(k))
+
+    def lane(self, arm: int) -> str:
+        """The same in a sentence."""
+        return " + ".join(self.lanes(arm))
 
     def way(self, arm: int) -> dict[str, str]:
         """Model, level and lane, as far as there are any."""

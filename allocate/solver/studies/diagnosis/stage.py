@@ -8,17 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
 from allocate.solver.methods.start import settled as break_even
 from allocate.solver.solution import Solution
 from allocate.solver.solve import solve
-from allocate.solver.studies.baselines.flat import Caps
-from allocate.solver.studies.baselines.ground import Ground
-from allocate.solver.studies.baselines.trainer import Investment, investment
+from allocate.solver.studies.caps import Caps
+from allocate.solver.studies.common import in_parts, prices_of, with_speeds
 from allocate.solver.studies.diagnosis.local import shares_of
 from allocate.solver.studies.diagnosis.repairs import DECISIONS
+from allocate.solver.studies.ground import Ground
+from allocate.solver.studies.investment import Investment, plan_of
 from allocate.solver.studies.joint import joint
 from allocate.solver.studies.scene import Outcome, Scene
 
@@ -41,34 +41,13 @@ class Stage:
     @cached_property
     def plan(self) -> Investment:
         """The training of the joint answer."""
-        flows = self.solution.allocation.flows
-        assets = flows[1] if len(flows) > 1 else None
-        return investment(self.solution.program, self.solution.allocation.levels, assets)
+        return plan_of(self.solution.program, self.solution.allocation)
 
     @cached_property
     def usual(self) -> dict[str, dict[tuple[int, str], float]]:
         """By decision, the joint answer's shares of (member, what is decided)."""
         stream, flows = self.solution.program.streams[0], self.solution.allocation.flows[0]
         return {d: shares_of(stream, flows, d) for d in DECISIONS}
-
-    @cached_property
-    def optimum(self) -> Outcome:
-        """The joint answer as if it were a baseline."""
-        solution = self.solution
-        config = solution.loaded.config
-        fixed = not config.deployments or self.scene.grid == dict(solution.built.state.grid)
-        if not fixed:
-            raise LookupError("the joint answer stands on another menu of speeds")
-        ground, _ = self.scene.ground(self.plan)
-        names = {a.name: i for i, a in enumerate(solution.program.activities)}
-        levels = np.array(
-            [
-                solution.allocation.levels[names[a.name]] if a.name in names else 0.0
-                for a in ground.program.activities
-            ]
-        )
-        requests = Allocation((solution.allocation.flows[0],), levels)
-        return self.scene.outcome("optimum", requests, self.plan, {})
 
     def duals(self, program: Program) -> np.ndarray:
         """[rows]: the shared prices of a program of the scene; idle lanes break even."""
@@ -100,16 +79,11 @@ def stage(
     Raises:
         SolveError: the config has no answer.
     """
-    loaded = _in_parts(loaded)
+    loaded = in_parts(loaded)
     solution = solve(loaded, method, tolerance, seed, progress, ranges=False)
-    prices = {r.name: float(d) for r, d in zip(solution.program.rows, solution.duals, strict=True)}
-    grid = _grid(solution, speeds or {})
+    prices, grid = prices_of(solution), with_speeds(solution, speeds or {})
     scene = Scene(loaded, grid, prices, tolerance)
-    certificate = solution.certificate
-    error = abs(certificate.dual - certificate.primal) + certificate.max_violation * abs(
-        certificate.primal
-    )
-    first = Stage(solution, scene, prices, solution.welfare, error)
+    first = Stage(solution, scene, prices, solution.welfare, solution.certificate.error)
     if {k: list(v) for k, v in solution.built.state.grid.items()} == grid:
         return first
     best = joint(scene, Caps(), prices, first.plan)
@@ -121,29 +95,3 @@ def stage(
         welfare=welfare,
         error=best.error,
     )
-
-
-def _in_parts(loaded: Loaded) -> Loaded:
-    """Replicas in parts: whole ones are a matter of ``solve``."""
-    config = loaded.config
-    if not any(d.integer_replicas for d in config.deployments.values()):
-        return loaded
-    parts = {
-        n: d.model_copy(update={"integer_replicas": False}) for n, d in config.deployments.items()
-    }
-    return replace(loaded, config=config.model_copy(update={"deployments": parts}))
-
-
-def _grid(solution: Solution, more: Mapping[str, Iterable[float]]) -> dict[str, list[float]]:
-    """The joint answer's menu of speeds with others, where the config lets them be any."""
-    config = solution.loaded.config
-    listed = menus.speeds(config, None)
-    out: dict[str, list[float]] = {}
-    for family, refined in solution.built.state.grid.items() or listed.items():
-        d = config.deployments[family.removesuffix("+draft")]
-        fixed = d.tpot_ms is not None or d.utilisations is not None
-        out[family] = list(refined)
-        fresh = [u for u in more.get(family, ()) if all(abs(u - v) > 1e-9 for v in refined)]
-        if fresh and not fixed:
-            out[family] = sorted([*refined, *fresh])
-    return out

@@ -14,9 +14,9 @@ import numpy as np
 
 from allocate.models.program import Program
 from allocate.models.stream import Flows
-from allocate.solver.studies.baselines.trainer import Investment
 from allocate.solver.studies.diagnosis.finding import Finding
 from allocate.solver.studies.diagnosis.requests import count
+from allocate.solver.studies.investment import Investment
 
 _MTOK = 1e6
 _LEAST = 1e-9
@@ -101,8 +101,8 @@ class Capital:
                 return
             now = self._books(flows)
             best = stream.columns(self.duals, flows.member, flows.arm)
-            caps = np.array([t.caps for t in stream.technologies])[stream.technology_of[flows.arm]]
-            tokens = np.minimum(best.amounts[:, 1:-2], np.where(np.isfinite(caps), caps, 1e12))
+            caps = stream.finite_caps[stream.technology_of[flows.arm]]
+            tokens = np.minimum(best.amounts[:, 1:-2], caps)
             then = self._books(flows._replace(tokens=tokens))
             for i, arm in enumerate(flows.arm):
                 gain, cost = (now - then)[i] * flows.requests[i]

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from allocate.errors import AllocateError
 from allocate.models.loader import Loaded
-from allocate.solver.result import FORMAT_VERSION
-from allocate.solver.solution import _clean
+from allocate.plain import plain
+from allocate.solver.result import head
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
 from allocate.solver.studies.diagnosis.caching import cache_misuse, kept_too_long
 from allocate.solver.studies.diagnosis.congestion import crowded, serving_congestion
 from allocate.solver.studies.diagnosis.delegation import over_delegation, too_free
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.ledger import Ledger, ledger
+from allocate.solver.studies.diagnosis.ledger import Ledger, ledger, named
 from allocate.solver.studies.diagnosis.local import Local
 from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs
 from allocate.solver.studies.diagnosis.routing import declined, over_routing, under_routing
@@ -65,15 +64,10 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``--format json``."""
-        from allocate import __version__
-
         books = self.ledger
-        return _clean(
+        return plain(
             {
-                "format_version": FORMAT_VERSION,
-                "allocate_version": __version__,
-                "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "config_sha256": self.loaded.sha256,
+                **head(self.loaded.sha256),
                 "unit": "USD/h",
                 "status": self.status,
                 "diagnosed": self.outcome.name,
@@ -139,7 +133,7 @@ def diagnose(
         least: share of the joint welfare under which a finding is not worth a line.
         method: of the joint solve.
         tolerance: largest relative gap that may be called optimal.
-        seed: of every random draw (there is none).
+        seed: of the samples of classes that the solve of a large program begins with.
         progress: called with what is being done.
 
     Raises:
@@ -164,6 +158,8 @@ def diagnose(
         outcome = Bench(on.scene, observed, progress).outcome(name)
     except LookupError as error:
         raise DiagnosisError(f"{name} cannot be diagnosed: {error}") from error
+    if progress is not None:
+        progress({"phase": "diagnosis"})
     return examine(on, outcome, codes, least)
 
 
@@ -177,7 +173,8 @@ def examine(
     repairs, refused = Repairs(view), Refused(view)
     at_shared = _reported(view, {d: repairs.of(d) for d in DECISIONS})
     local = Local(repairs, refused, on.usual)
-    moved = local.repairs_of(at_shared)
+    told = named(repairs, at_shared)
+    moved = local.repairs_of(at_shared, told.usd)
     at_local = _reported(local.view_here, moved)
     whole = on.whole(outcome.invested.capability)
     capital = Capital(whole, on.duals(whole), outcome.invested)
@@ -186,15 +183,16 @@ def examine(
         *(f for d, r in at_local.items() for rule in _RULES[d] for f in rule(local.view_here, r)),
         *declined(refused),
     ]
-    trained = list(capital.findings())
+    trained, trains = list(capital.findings()), on.scene.loaded.config.training is not None
     found = _merged(found)
     books = ledger(
         repairs,
         refused,
-        at_shared,
+        told,
         local=sum(map(_size, at_local.values())),
         beside={d: _size(r) - _size(at_local[d]) for d, r in moved.items()},
         training=sum(f.usd_per_hour for f in trained),
+        capability=max(on.welfare - ground.program.dual(view.duals), 0.0) if trains else 0.0,
     )
     floor = max(on.error + outcome.violation, least * abs(on.welfare))
     mine = [f for f in (*found, *trained) if f.code in codes]

@@ -33,11 +33,10 @@ class Refused:
         left = view.stream.rate - served
         return np.where(left > _PART * view.stream.rate, left, 0.0)
 
-    @cached_property
+    @property
     def penalty(self) -> np.ndarray:
         """[K] what declining costs, USD per request."""
-        cost = self.view.stream.decline_cost
-        return np.where(np.isfinite(cost), cost, 0.0)
+        return self.view.stream.penalty
 
     @cached_property
     def loss(self) -> np.ndarray:

@@ -9,19 +9,20 @@ by changing it, at those prices, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from allocate.models.program import Allocation
-from allocate.models.stream import Flows, Slot, Stream
-from allocate.solver.studies.baselines.ground import Ground
+from allocate.models.program import ACCOUNTS, Allocation
+from allocate.models.stream import Flows, Stream
+from allocate.solver.studies.ground import Ground
+from allocate.solver.studies.terms import regrouped
 
 PARTS = ("value", "cost", "latency", "risk", "oversight")
-"""What a request earns (value) and costs, at full shared prices."""
-_ACCOUNTS = {"value": 0, "money": 1, "latency": 2, "risk": 3, "oversight": 4}
-_PREFIXES = (("latency.", 2), ("served.", 2), ("tail.", 3))
+"""What a request earns (value) and costs, at full shared prices: money, and what it occupies."""
+_COST = PARTS.index("cost")
+_PART = {account: PARTS.index(account) for account in ACCOUNTS if account in PARTS}
 _CHUNK = 2_000_000  # pairs of a request and an arm that are priced at once
 _SECTIONS = 48  # of the search for the best verification
 
@@ -104,7 +105,31 @@ class View:
 
     @cached_property
     def _part_of(self) -> np.ndarray:
-        return np.array([_part(slot) for slot in self.stream.slots])
+        """[S]: the account of a slot; a limit's slots go with what it limits, all else is cost."""
+        of_rows = self._parts_of_rows
+        out = []
+        for slot, rows in zip(self.stream.slots, self.stream.rows.T, strict=True):
+            if slot.account is not None:
+                out.append(_PART.get(slot.account, _COST))
+            else:
+                out.append(next((of_rows[r] for r in rows.tolist() if r in of_rows), _COST))
+        return np.array(out)
+
+    @cached_property
+    def _parts_of_rows(self) -> dict[int, int]:
+        """Parts of the rows of limits on mean latency and on tail risk."""
+        program = self.ground.built.program
+        out = {
+            r: _PART["latency"]
+            for limit in program.resources
+            if limit.kind == "latency"
+            for _, i, _ in limit.supplies
+            for r, _ in program.activities[i].uses
+        }
+        for a in program.activities:
+            if a.account == "risk":  # excess loss of a scenario, and the level that it is over
+                out |= {r: _PART["risk"] for r, used in a.uses if used < 0}
+        return out
 
     def priced(self, member: np.ndarray, arm: np.ndarray, tokens: np.ndarray) -> Pairs:
         """Requests with given tokens, at full shared prices."""
@@ -124,21 +149,14 @@ class View:
     def tokens_of(self, member: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """[n, J]: the best tokens of pairs at the shared prices."""
         bought = self.stream.columns(self.duals, member, arm).amounts[:, 1:-2]
-        caps = np.array([t.caps for t in self.stream.technologies])
-        caps = caps[self.stream.technology_of[arm]]
-        return np.minimum(bought, np.where(np.isfinite(caps), caps, 1e12))
+        return np.minimum(bought, self.stream.finite_caps[self.stream.technology_of[arm]])
 
     def most(
         self, member: np.ndarray, allowed: np.ndarray, stream: Stream | None = None
     ) -> np.ndarray:
         """[n] the most a request of each member brings on its ``allowed`` arms [n, A]."""
         part = (stream or self.stream).part(member)
-        key = np.column_stack([part.group, np.packbits(allowed, axis=1)])
-        _, first, group = np.unique(key, axis=0, return_index=True, return_inverse=True)
-        old = part.group[first]
-        menu = part.menu[old] & allowed[first]
-        part = replace(part, group=group.ravel(), menu=menu, rows=part.rows[old])
-        return part.profits(self.duals).max(axis=1, initial=-np.inf)
+        return regrouped(part, allowed).profits(self.duals).max(axis=1, initial=-np.inf)
 
     # --- changes -----------------------------------------------------------------------------
 
@@ -151,7 +169,6 @@ class View:
         stream, technology = self.stream, self.stream.technology_of
         old, new = technology[self.flows.arm[flow]], technology[arm]
         references = np.array([t.effort.references for t in stream.technologies])
-        caps = np.array([t.caps for t in stream.technologies])
         used = np.zeros(references.shape, bool)
         for i, t in enumerate(stream.technologies):
             used[i, list(t.uses_tokens)] = True
@@ -165,7 +182,7 @@ class View:
         # what is worth nothing there is not bought there; the way as it is keeps all it has
         same = arm == self.flows.arm[flow]
         tokens = np.where(used[new] | same[:, None], tokens, 0.0)
-        return np.minimum(tokens, np.where(np.isfinite(caps[new]), caps[new], 1e12))
+        return np.minimum(tokens, stream.finite_caps[new])
 
     def changed(
         self, flow: np.ndarray, allowed: np.ndarray, verify: bool = False
@@ -218,12 +235,6 @@ class View:
         out = tokens.copy()
         out[some, j] = np.where(worth(found) > worth(stay), found, stay)
         return out
-
-
-def _part(slot: Slot) -> int:
-    if slot.account is not None:
-        return _ACCOUNTS.get(slot.account, 1)
-    return next((part for prefix, part in _PREFIXES if slot.name.startswith(prefix)), 1)
 
 
 def _highest(

@@ -1,4 +1,4 @@
-"""Plants a failure mode: one price held at zero, or at infinity, in one layer.
+"""Plants a failure mode: one price held at zero in one layer.
 
 Every layer decides at the shared prices of the joint answer; the planted one does not see a
 price. What comes of it is settled like any baseline: replicas are bought, and where capacity
@@ -8,48 +8,22 @@ does not suffice, requests are turned away first come, first served.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from allocate.models.program import Program
+from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows
 from allocate.solver.studies.baselines.settle import Candidates, settle
-from allocate.solver.studies.baselines.trainer import Investment, investment
-from allocate.solver.studies.diagnosis.local import is_memory
 from allocate.solver.studies.diagnosis.repairs import Repairs
 from allocate.solver.studies.diagnosis.rules import rule
 from allocate.solver.studies.diagnosis.stage import Stage
 from allocate.solver.studies.diagnosis.view import Pairs, View
+from allocate.solver.studies.investment import Investment, investment
 from allocate.solver.studies.scene import Outcome
 
 _CLEARLY = 1e-6  # of the money that a request moves: no change of mind for less
 _WORTHLESS = 1e-12  # USD per unit of a price that is held at zero, so that responses stay finite
-
-
-@dataclass(frozen=True)
-class Mode:
-    """A rule's mode: which price is held, and where."""
-
-    code: str
-    price: str
-    at: str
-    layer: str
-
-
-MODES = {
-    m.code: m
-    for m in (
-        Mode("AL101", "ΔC", "zero", "router"),
-        Mode("AL102", "V ΔQ", "zero", "router"),
-        Mode("AL201", "ρ", "zero", "autonomy: level"),
-        Mode("AL202", "ρ", "zero", "autonomy: tokens"),
-        Mode("AL301", "λ", "zero", "serving: speed"),
-        Mode("AL401", "staleness", "zero", "training: rollouts"),
-        Mode("AL402", "mismatch, age and memory", "zero", "serving: retention"),
-    )
-}
-"""What is held for every rule."""
 
 
 def plant(code: str, on: Stage) -> Outcome:
@@ -59,14 +33,38 @@ def plant(code: str, on: Stage) -> Outcome:
         LookupError: where the mode breaks a limit that has to be kept.
     """
     mode = rule(code).code
+    if mode not in MODES:
+        raise LookupError(f"nothing is known to plant for {mode}")
     invested = _stale(on) if mode == "AL401" else on.plan
     ground, _ = on.scene.ground(invested)
-    _, settled = on.requests(on.optimum)
+    _, settled = on.requests(optimum(on))
     view = View(ground, on.duals(ground.program), settled)
     flows = view.flows
     if mode in _CHANGES:
         flows = _CHANGES[mode](view)
     return _outcome(on, f"planted {mode}", view, flows, invested)
+
+
+def optimum(on: Stage) -> Outcome:
+    """The joint answer as if it were a baseline.
+
+    Raises:
+        LookupError: it stands on another menu of speeds than the stage.
+    """
+    solution = on.solution
+    if on.scene.grid != {f: list(u) for f, u in solution.built.state.grid.items()}:
+        if solution.loaded.config.deployments:
+            raise LookupError("the joint answer stands on another menu of speeds")
+    ground, _ = on.scene.ground(on.plan)
+    names = {a.name: i for i, a in enumerate(solution.program.activities)}
+    levels = np.array(
+        [
+            solution.allocation.levels[names[a.name]] if a.name in names else 0.0
+            for a in ground.program.activities
+        ]
+    )
+    requests = Allocation((solution.allocation.flows[0],), levels)
+    return on.scene.outcome("optimum", requests, on.plan, {})
 
 
 def _outcome(on: Stage, name: str, view: View, flows: Flows, invested: Investment) -> Outcome:
@@ -225,9 +223,8 @@ def _hoarding(view: View) -> Flows:
     like = _kinds(view, ("retention_s", "shared_prefix"))
     same = (like[None, :] == like[arm][:, None]) & ground.own[arm][:, None]
     flow, arms = np.nonzero(same & ground.opened[view.flows.member])
-    rows = [r for r, row in enumerate(view.ground.program.rows) if is_memory(row.name)]
     duals = view.duals.copy()
-    duals[rows] = 0.0
+    duals[list(view.ground.memory_rows)] = 0.0
     free = replace(view, duals=duals)
     pairs = free.priced(view.flows.member[flow], arms, view.flows.tokens[flow])
     return _chosen(free, pairs, flow, lambda p: p.profit + p.parts[:, 3])
@@ -250,6 +247,8 @@ _CHANGES: dict[str, Callable[[View], Flows]] = {
     "AL301": _patient,
     "AL402": _hoarding,
 }
+MODES = tuple(sorted([*_CHANGES, "AL401"]))
+"""Rules whose mode can be planted."""
 
 
 # --- the trainer -----------------------------------------------------------------------------

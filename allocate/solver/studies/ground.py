@@ -37,22 +37,6 @@ def priced(stream: Stream, accounts: Sequence[str], late: bool = False) -> Strea
     return replace(stream, slots=slots, addition=stream.addition * (1.0 if late else 0.0))
 
 
-def quantity_prices(stream: Stream, duals: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """[n, J+3, A]: price of a unit of every quantity, to some members on every arm."""
-    table = stream.price_table(duals)
-    out = np.empty((len(members), stream.n_quantities, len(stream.arms)))
-    groups = stream.group[members]
-    for g in np.unique(groups):
-        at = groups == g
-        out[at] = np.einsum("kf,yfa->kya", stream.features[members[at]], table[g])
-    if stream.addition_slot >= 0 and np.any(stream.addition):
-        shape = (stream.n_quantities, stream.features.shape[1], len(stream.arms))
-        own = stream.coefficients[:, [stream.addition_slot]].toarray().reshape(shape)
-        of_late = np.einsum("kf,yfa->kya", stream.features[members], own)
-        out += stream.addition[members][:, None, None] * of_late
-    return out
-
-
 @dataclass(frozen=True)
 class Ground:
     """A program without its training, and what its arms are called."""
@@ -118,12 +102,18 @@ class Ground:
     @cached_property
     def family(self) -> np.ndarray:
         """[A] → the lanes it runs on, whatever their speed; -1 where nothing is owned."""
-        names = []
-        for own, labels in zip(self.own, (a.labels for a in self.stream.arms), strict=True):
-            first = (labels.get("prefill") or "").partition(" @ ")[0]
-            names.append(f"{first}>{labels['tier'].partition(' @ ')[0]}" if own else "")
-        known = sorted(set(names) - {""})
-        return np.array([known.index(n) if n else -1 for n in names])
+        family: dict[str | None, str] = {t.name: t.family for t in self.built.tiers}
+        lanes = [
+            (family.get(p, ""), family[t]) if own else None
+            for own, p, t in zip(self.own, self._label("prefill"), self._label("tier"), strict=True)
+        ]
+        number = {pair: n for n, pair in enumerate(sorted({p for p in lanes if p is not None}))}
+        return np.array([-1 if pair is None else number[pair] for pair in lanes], int)
+
+    @cached_property
+    def memory_rows(self) -> frozenset[int]:
+        """Rows that count memory of a lane."""
+        return frozenset(r for t in self.built.tiers for r in t.rows.get("KV", ()))
 
     @cached_property
     def opened(self) -> np.ndarray:
@@ -154,12 +144,13 @@ class Ground:
         stream = priced(self.stream, accounts, late)
         duals = self.prices if prices is None else prices
         n_k, n_a = len(stream.rate), len(stream.arms)
+        table, arms = stream.price_table(duals), np.arange(n_a)
         out = np.empty((n_k, n_a))
         size = 1 + n_k * n_a * stream.n_quantities // _CHUNK
         for part in np.array_split(np.arange(n_k), size):
             if not len(part):
                 continue
-            price = quantity_prices(stream, duals, part)
+            price = stream.quantity_prices(table, part, arms)
             for i in np.unique(stream.technology_of):
                 at = np.flatnonzero(stream.technology_of == i)
                 t = tokens[part, i]

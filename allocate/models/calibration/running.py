@@ -1,0 +1,48 @@
+"""One calibration from beginning to end: find the reader, read, fit and, where asked, check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from allocate.models.calibration import registry
+from allocate.models.calibration.mapping import parse_pairs
+from allocate.models.calibration.result import DEFAULT_BLOCKS, Calibration, Options
+
+
+def run(
+    kind: str | None,
+    paths: Sequence[Path],
+    check: Sequence[Path] = (),
+    columns: Iterable[str] = (),
+    settings: Iterable[str] = (),
+    blocks: tuple[int, ...] | None = None,
+    seed: int = 0,
+) -> Calibration:
+    """Calibrate files of one kind.
+
+    Args:
+        kind: which reader; None where the files' format tells.
+        paths: the files.
+        check: files of data that are not used, to score it against.
+        columns: ``field=column``, as ``--map`` takes them.
+        settings: ``name=value``, as ``--option`` takes them.
+        blocks: cache sizes of ``reuse``; None for those there are.
+        seed: of every random draw.
+
+    Raises:
+        DataError: with every problem that was found.
+    """
+    if kind is None:
+        kind, _ = registry.detect(paths)
+    reader = registry.reader(kind)
+    options = Options(
+        parse_pairs(columns, reader.FIELDS, "--map"),
+        parse_pairs(settings, reader.OPTIONS, "--option"),
+        DEFAULT_BLOCKS if blocks is None else blocks,
+        seed,
+    )
+    calibration = reader.calibrate(paths, options)
+    if check:
+        calibration.check = reader.check(calibration, check, options)
+    return calibration
