@@ -7,7 +7,9 @@ from allocate.solver.studies.plan.store import Store
 from allocate.solver.studies.plan.sweep import Where, sweep
 from tests.solver.cases import fleet
 
-ray = pytest.importorskip("ray")
+ray = pytest.importorskip(
+    "ray", reason="RAY IS NOT INSTALLED: sweeps on a cluster are NOT tested here"
+)
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own warnings
 
 
