@@ -151,6 +151,21 @@ def _with_market(
 # --- a capacity that a decision multiplies ----------------------------------------------------
 
 
+def price_at(
+    program: Program, resource: Resource, capacity: float, start: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """(price of a resource, prices of the rows) at another capacity, from prices near by.
+
+    Raises:
+        ArithmeticError: Newton did not end there.
+    """
+    changed = program.with_capacity(resource, capacity)
+    found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=False)
+    if not found.converged or found.levels is None:
+        raise ArithmeticError
+    return changed.value_of(resource, found.duals, found.levels), found.duals
+
+
 def _searched(
     program: Program, resource: Resource, duals: np.ndarray, value: float, sign: float
 ) -> float | None:
@@ -161,12 +176,7 @@ def _searched(
     def excess(step: float) -> float:
         """How far outside the band the price is, as a share of it; raises if it has none."""
         nonlocal start
-        changed = program.with_capacity(resource, capacity * (1.0 + sign * step))
-        found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=False)
-        if not found.converged or found.levels is None:
-            raise ArithmeticError
-        start = found.duals
-        price = changed.value_of(resource, found.duals, found.levels)
+        price, start = price_at(program, resource, capacity * (1.0 + sign * step), start)
         return abs(price - value) / (BAND * abs(value)) - 1.0
 
     try:

@@ -18,9 +18,8 @@ from scipy.optimize import root_scalar
 from allocate.errors import ConfigError, SolveError
 from allocate.models.program import Program, Resource
 from allocate.solver.methods.narrow import narrowed
-from allocate.solver.methods.newton import newton
 from allocate.solver.price_list import Price
-from allocate.solver.ranges import held_when_traded
+from allocate.solver.ranges import held_when_traded, price_at
 from allocate.solver.solution import Solution
 from allocate.solver.studies.plan.case import Checks, rounded
 
@@ -203,12 +202,7 @@ def _excess(
     def excess(step: float) -> float:
         nonlocal start
         if step not in known:
-            changed = program.with_capacity(resource, capacity * (1.0 + sign * step))
-            found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=False)
-            if not found.converged or found.levels is None:
-                raise ArithmeticError
-            start = found.duals
-            price = changed.value_of(resource, found.duals, found.levels)
+            price, start = price_at(program, resource, capacity * (1.0 + sign * step), start)
             known[step] = abs(price) - abs(edge)
         return known[step]
 
