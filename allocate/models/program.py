@@ -26,6 +26,7 @@ from allocate.models.blocks import Row as Row
 from allocate.models.blocks import Term as Term
 from allocate.models.limits import TINY
 from allocate.models.stream import Flows, Stream
+from allocate.models.totals import Totals, totals
 
 ACCOUNTS: tuple[str, ...] = ("value", "money", "latency", "risk", "oversight", "training")
 
@@ -154,25 +155,26 @@ class Program:
 
     # --- value -----------------------------------------------------------------------------
 
-    def usage(self, allocation: Allocation) -> np.ndarray:
-        """[rows]: use of every row."""
-        out = self.use @ allocation.levels
-        for stream, flows in zip(self.streams, allocation.flows, strict=True):
-            out = (
-                out
-                + stream.row_use(flows.member, flows.arm, stream.amounts(flows), len(self.rows))
-                @ flows.requests
-            )
-        return np.asarray(out).ravel()
+    def flow_totals(self, allocation: Allocation) -> list[Totals]:
+        """What the flows of each stream use and cost."""
+        n_rows = len(self.rows)
+        return [totals(s, f, n_rows) for s, f in zip(self.streams, allocation.flows, strict=True)]
 
-    def accounts(self, allocation: Allocation) -> dict[str, float]:
+    def usage(self, allocation: Allocation, flow: Sequence[Totals] | None = None) -> np.ndarray:
+        """[rows]: use of every row; ``flow``: the flows' totals, where they are known already."""
+        flow = self.flow_totals(allocation) if flow is None else flow
+        return np.asarray(self.use @ allocation.levels + sum(t.use for t in flow)).ravel()
+
+    def accounts(
+        self, allocation: Allocation, flow: Sequence[Totals] | None = None
+    ) -> dict[str, float]:
         """Objective by account, USD per hour; costs positive, value as earned."""
         out: dict[str, float] = dict.fromkeys(ACCOUNTS, 0.0)
-        for stream, flows in zip(self.streams, allocation.flows, strict=True):
-            _, cost = stream.slot_use(flows)
-            for s, slot in enumerate(stream.slots):
+        flow = self.flow_totals(allocation) if flow is None else flow
+        for stream, flows, total in zip(self.streams, allocation.flows, flow, strict=True):
+            for slot, cost in zip(stream.slots, total.costs, strict=True):
                 if slot.account:
-                    out[slot.account] += float(cost[:, s] @ flows.requests)
+                    out[slot.account] += float(cost)
             served = np.bincount(flows.member, flows.requests, len(stream.rate))
             declined = np.maximum(stream.rate - served, 0.0)
             out["value"] += float(stream.penalty @ declined)

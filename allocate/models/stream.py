@@ -170,28 +170,45 @@ class Stream:
         members = np.arange(len(self.rate)) if members is None else members
         out = np.full((len(members), len(self.arms)), -np.inf)
         table = self.price_table(duals)
-        size = 1 + len(members) * len(self.arms) * self.n_quantities // 4_000_000
-        for part in np.array_split(np.arange(len(members)), size):
+        for part in self.batches(members):
             k = members[part]
             opened = self.menu[self.group[k]]
             arms = np.flatnonzero(opened.any(axis=0))
-            if not len(part) or not arms.size:
+            if not arms.size:
                 continue
             profit = self._profit(k, arms, self.quantity_prices(table, k, arms), opened[:, arms])
             out[part[:, None], arms] = np.where(opened[:, arms], profit, -np.inf)
         return out
 
+    def batches(self, members: np.ndarray) -> list[np.ndarray]:
+        """Places in ``members`` to be priced together: of few groups, and not too many."""
+        each = len(self.arms) * self.n_quantities
+        size = 1 + len(members) * each // 4_000_000
+        order = np.argsort(self.group[members], kind="stable") if size > 1 else None
+        places = np.arange(len(members)) if order is None else order
+        return [part for part in np.array_split(places, size) if len(part)]
+
     def quantity_prices(self, table: np.ndarray, k: np.ndarray, arms: np.ndarray) -> np.ndarray:
         """[n, J+3, arms]: price of every quantity to members k, from a ``price_table``."""
-        out = np.empty((len(k), self.n_quantities, len(arms)))
+        out = np.empty((self.n_quantities, len(k), len(arms)))  # each quantity in one piece
+        own = self.own_addition[:, :, arms]
+        priced = [y for y in range(self.n_quantities) if own[y].any()]
         groups = self.group[k]
         for g in np.unique(groups):
-            at = groups == g
-            out[at] = np.einsum("kf,yfa->kya", self.features[k[at]], table[g][:, :, arms])
-        if self.addition_slot >= 0:
-            own = self.own_addition[:, :, arms]
-            out += self.addition[k, None, None] * np.einsum("kf,yfa->kya", self.features[k], own)
-        return out
+            at = np.flatnonzero(groups == g)
+            every = len(at) == len(k)
+            features = self.features[k if every else k[at]]
+            here = table[g][:, :, arms]
+            extra = features * self.addition[k[at], None] if priced else features
+            for y in range(self.n_quantities):
+                price = features @ here[y]
+                if y in priced:
+                    price += extra @ own[y]
+                if every:
+                    out[y] = price
+                else:
+                    out[y, at] = price
+        return np.moveaxis(out, 0, 1)
 
     def _profit(
         self, k: np.ndarray, arms: np.ndarray, price: np.ndarray, opened: np.ndarray
@@ -341,6 +358,8 @@ class Stream:
         every request with its share, where serving a request costs nothing by itself.
         """
         held = [t.target is not None and t.risk.rate == 0 for t in self.technologies]
+        if not any(held):
+            return flows
         nothing = np.array([t.target == 0 for t in self.technologies])[
             self.technology_of[flows.arm]
         ]

@@ -10,14 +10,17 @@ what concavity says that one may have missed is added to the dual (``profit_boun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
-from allocate.models.curves import RequestCurve, Response
+from allocate.cores import available_cores
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
+from allocate.models.totals import Totals, chunks
+from allocate.solver.dual_bound import dual_bound
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,15 @@ def certify(
     program: Program, allocation: Allocation, duals: np.ndarray, tolerance: float = 1e-6
 ) -> Certificate:
     """Judge an allocation (per hour) and the prices of the program's rows (USD per unit)."""
-    accounts = program.accounts(allocation)
+    flow = program.flow_totals(allocation)
+    accounts = program.accounts(allocation, flow)
     value = accounts.pop("value")
     primal = value - sum(accounts.values())
     duals_ok = bool(np.all(np.isfinite(duals)) and np.all(duals >= 0))
-    dual = dual_bound(program, duals) if duals_ok else np.inf
+    dual = dual_bound(program, duals, allocation.flows) if duals_ok else np.inf
     moved = abs(value) + sum(abs(v) for v in accounts.values())
     scale = gap_scale(program, primal, dual, moved)
-    violation, where, slack = _violations(program, allocation)
+    violation, where, slack = _violations(program, allocation, flow)
     return Certificate(
         primal=primal,
         dual=dual,
@@ -96,39 +100,20 @@ def gap_scale(program: Program, primal: float, dual: float, moved: float = 0.0) 
     return max(size, 1e-9 * max(moved, program.at_stake), 1e-300)
 
 
-class _Doubted(RequestCurve):
-    """A request curve whose profit is no less than the best, whatever its response found."""
-
-    def best_response(self, *prices: Any) -> Response:
-        response = super().best_response(*prices)
-        return response._replace(profit=self.profit_bound(response, *prices))
-
-
-def dual_bound(program: Program, duals: np.ndarray) -> float:
-    """The dual value at any prices, USD per hour: no allocation is worth more.
-
-    It holds even where a best response is wrong, and is then large or infinite. A curve that
-    is held at a target is let go: what matters is what it could earn.
-    """
-    profits = []
-    for stream in program.streams:
-        doubted = tuple(_Doubted(c.success, c.effort, c.risk, c.caps) for c in stream.technologies)
-        profits.append(replace(stream, technologies=doubted).profits(duals))
-    return program.dual(duals, profits)
-
-
-def row_scales(program: Program, allocation: Allocation) -> np.ndarray:
+def row_scales(
+    program: Program, allocation: Allocation, flow: Sequence[Totals] | None = None
+) -> np.ndarray:
     """What a row's violation is measured against: its capacity or the gross use of it."""
-    gross = abs(program.use) @ np.abs(allocation.levels)
-    for stream, flows in zip(program.streams, allocation.flows, strict=True):
-        use = stream.row_use(flows.member, flows.arm, stream.amounts(flows), len(program.rows))
-        gross = gross + abs(use) @ np.abs(flows.requests)
+    flow = program.flow_totals(allocation) if flow is None else flow
+    gross = abs(program.use) @ np.abs(allocation.levels) + sum(t.gross for t in flow)
     return np.maximum(np.abs(program.capacity), np.asarray(gross).ravel())
 
 
-def _violations(program: Program, allocation: Allocation) -> tuple[float, str | None, np.ndarray]:
-    scales = row_scales(program, allocation)
-    slack = program.capacity - program.usage(allocation)
+def _violations(
+    program: Program, allocation: Allocation, flow: Sequence[Totals]
+) -> tuple[float, str | None, np.ndarray]:
+    scales = row_scales(program, allocation, flow)
+    slack = program.capacity - program.usage(allocation, flow)
     with np.errstate(divide="ignore", invalid="ignore"):
         over = np.where(scales > 0, -slack / scales, 0.0)
     found: list[tuple[float, str]] = []
@@ -189,6 +174,11 @@ def _member_violations(stream: Stream, flows: Flows) -> list[tuple[float, str]]:
 
 def _foc_residual(stream: Stream, flows: Flows, duals: np.ndarray) -> float:
     """Largest |worth − price| of a token, relative to its price, over all uses in use."""
+    with ThreadPoolExecutor(available_cores()) as pool:
+        return max(pool.map(lambda part: _foc_of(stream, part, duals), chunks(flows)))
+
+
+def _foc_of(stream: Stream, flows: Flows, duals: np.ndarray) -> float:
     worst = 0.0
     if not len(flows.arm):
         return worst

@@ -47,6 +47,7 @@ def profit_bound(
     wrong_price: Array,
     factor: Array = 1.0,
     difficulty: Array = 1.0,
+    enough: Array = -np.inf,
 ) -> np.ndarray:
     """At least the best profit in USD per request, and equal to it at the best tokens.
 
@@ -60,6 +61,7 @@ def profit_bound(
         wrong_price: w, USD per wrong action, shape S.
         factor: f, shape S.
         difficulty: d, shape S.
+        enough: a bound that is no higher than this need not be any sharper, shape S.
     """
     tokens = np.asarray(tokens, float)
     shape = tokens.shape[:-1]
@@ -78,7 +80,8 @@ def profit_bound(
         m = np.exp(np.broadcast_to(log_revenue, shape).reshape(-1))
         out, moved = _bound(curve, t, m, ask, 0.0)
         profit = moved[0]
-        again = np.flatnonzero(~(out - profit <= _ROUNDING * moved[1]))
+        loose = ~(out - profit <= _ROUNDING * moved[1])
+        again = np.flatnonzero(loose & ~(out <= np.broadcast_to(enough, shape).reshape(-1)))
         if again.size:
             part = _Ask(*(a[again] for a in ask))
             good = profit[again] + _ROUNDING * moved[1][again]

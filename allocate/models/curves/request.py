@@ -127,11 +127,30 @@ class RequestCurve:
         wrong_price: Array,
         factor: Array = 1.0,
         difficulty: Array = 1.0,
+        enough: Array = -np.inf,
     ) -> np.ndarray:
-        """No less than the best profit, USD, shape S, even if ``response`` is not the best."""
+        """No less than the best profit, USD, shape S, even if ``response`` is not the best.
+
+        A bound that is no higher than ``enough`` need not be any sharper.
+        """
         t, ell = response.tokens, response.log_revenue
-        least = profit_bound(self, t, ell, value, prices, wrong_price, factor, difficulty)
+        least = profit_bound(self, t, ell, value, prices, wrong_price, factor, difficulty, enough)
         return np.maximum(least, response.profit)
+
+    def free_profit(
+        self, value: Array, wrong_price: Array, factor: Array = 1.0, easiest: float = 1.0
+    ) -> Array:
+        """No less than the best profit, USD, as if tokens cost nothing; shape of ``value``.
+
+        ``easiest``: the least difficulty that is asked about.
+        """
+        caps = np.asarray(self.caps, float)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            most = float(self.success.value(self.effort.value(caps) / easiest))
+        verify = self.risk.use if self.risk.verifiable else None
+        least = self.risk.rate if verify is None else float(self.risk.remaining(caps[verify]))
+        earned = np.maximum(value, 0.0) * factor * max(most, 0.0)
+        return earned - np.where(wrong_price > 0, least, self.risk.rate) * wrong_price
 
     # --- how the response moves --------------------------------------------------------------
 

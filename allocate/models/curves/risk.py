@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class ResidualRisk:
     tokens: float = np.inf
     use: int | None = None
 
-    @property
+    @cached_property
     def verifiable(self) -> bool:
         """Whether tokens can lower it."""
         acts = np.greater(self.rate, 0) & np.isfinite(self.tokens)  # arrays when stacked

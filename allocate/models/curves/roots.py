@@ -72,6 +72,7 @@ def settle(
     """
     xp = namespace(start, *data)
     first = _start(xp, start, low, high)
+    close = max(close, 4.0 * float(np.finfo(first[0].dtype).eps))  # no closer than its digits
     if xp is np:
         return _settle_numpy(propose, data, first, close)
     from jax import lax
@@ -106,7 +107,7 @@ def _advance(propose: Any, data: tuple, state: tuple, close: float) -> tuple:
     good = small | ((new >= low) & (new <= high) & (size <= 0.5 * before))
     taken = xp.where(good, new, 0.5 * (low + high))
     step = xp.abs(taken - z)
-    done = small | (step <= 1e-15 * xp.maximum(1.0, xp.abs(z)))
+    done = small | (step <= 4.0 * np.finfo(z.dtype).eps * xp.maximum(1.0, xp.abs(z)))
     return taken, low, high, step, last, done
 
 

@@ -11,22 +11,32 @@ splits every member by a softmax at temperature τ_k = heat · (money at stake i
 its best profit becomes τ_k log Σ_a exp(profit_a / τ_k), declining being one of the arms.
 That lies above the exact value by less than τ_k log(arms), and over many members the
 difference falls like heat²; its Hessian has the covariance of the arms' use over τ_k.
+
+A *screening* prices every arm of every member once. Arms that are far from their member's
+best are then left out of the passes that follow, until a screening at the prices reached
+(the judge's is one) finds that none of them is wanted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.stream import Flows, Stream
+from allocate.cores import available_cores
+from allocate.models.pairs import Pairs, Pricer
+from allocate.models.stream import Flows
+from allocate.solver.methods.choices import Choices, Market, Split, beside
 from allocate.solver.methods.model import add_curvature
 from allocate.solver.methods.pricing import Pass
 
-_CHUNK = 8192  # members priced at once
-_SAMPLED = 2048  # members whose curvature stands for all
+_CHUNK = 1 << 15  # pairs that one thread prices at once
+_KEPT = 1 << 23  # pairs whose order is kept from one pass to the next
+_SMOOTH, _TURNING = 2048, 16384  # members whose curvature stands for all: settled, split
 _FAINT = 1e-6  # a share of a member that is not worth its tangent
 
 
@@ -52,89 +62,72 @@ class Look:
 class Looker(Protocol):
     """One way to make a pass."""
 
+    market: Market
+
     def look(self, duals: np.ndarray, heat: float = 0.0) -> Look:
-        """Price every arm of every member."""
+        """Price the arms of every member."""
+        ...
+
+    def choices(self, members: np.ndarray) -> Choices:
+        """Some members (increasing) with the arms that a pass prices for them."""
+        ...
+
+    def screened(self, duals: np.ndarray, band: float) -> Looker:
+        """Price all open arms once; a looker over those within the band of the best."""
         ...
 
 
-def at_stake(stream: Stream) -> np.ndarray:
-    """[K] money that margins and temperatures are measured in, USD per request."""
-    if not len(stream.stake):
-        return np.ones(len(stream.rate))
-    largest = float(stream.stake.max(initial=0.0))
-    return np.maximum(stream.stake, 1e-9 * largest if largest > 0 else 1.0)
-
-
-@dataclass(frozen=True)
 class NumpyLooker:
-    """The pass in NumPy, in chunks."""
+    """Passes in NumPy, in chunks by threads; over all open arms, or over only a ``few``."""
 
-    stream: Stream
-    n_rows: int
+    def __init__(self, market: Market, few: Choices | None = None):
+        self.market, self.few = market, few
+        k = len(market.stream.rate)
+        each = len(market.stream.arms) if few is None else len(few.arm) / max(k, 1)
+        size = int(max(64, _CHUNK // max(each, 1.0)))
+        self._chunks = [(a, min(a + size, k)) for a in range(0, k, size)]
+        self._kept: dict[int, Choices] = {}
 
     def look(self, duals: np.ndarray, heat: float = 0.0) -> Look:
         """See ``Looker``."""
-        stream, k = self.stream, len(self.stream.rate)
-        scale = at_stake(stream)
-        top, margin, arm = np.full(k, -np.inf), np.full(k, np.inf), np.zeros(k, np.int32)
-        use, value = np.zeros(self.n_rows), 0.0
-        for start in range(0, k, _CHUNK):
-            part = np.arange(start, min(start + _CHUNK, k))
-            split = _Split.of(stream, duals, part, scale[part], heat)
+        return self._look(duals, heat, lambda split: None)[0]
+
+    def choices(self, members: np.ndarray) -> Choices:
+        """See ``Looker``."""
+        return self.market.everything(members) if self.few is None else self.few.part(members)
+
+    def screened(self, duals: np.ndarray, band: float) -> NumpyLooker:
+        """See ``Looker``."""
+        found = NumpyLooker(self.market)._look(duals, 0.0, lambda split: split.near(band))[1]
+        return NumpyLooker(self.market, beside(found))
+
+    def _look(
+        self, duals: np.ndarray, heat: float, keep: Callable[[Split], Any]
+    ) -> tuple[Look, list]:
+        """A pass, and what is to be kept of every chunk of it."""
+        k = len(self.market.stream.rate)
+        top, margin, arm = np.empty(k), np.empty(k), np.empty(k, np.int32)
+        pricer = self.market.pricer(duals)
+
+        def work(i: int) -> tuple[float, np.ndarray, Any]:
+            split = self._chunk(i).split(pricer, heat)
+            part = slice(*self._chunks[i])
             top[part], arm[part], margin[part] = split.top, split.arm, split.margin
-            value += split.value
-            use += split.use(stream, duals, self.n_rows)[1]
-        return Look(duals, heat, top, arm, margin, value, use)
+            return split.value, split.use(), keep(split)
 
+        with ThreadPoolExecutor(available_cores()) as pool:
+            values, uses, kept = zip(*pool.map(work, range(len(self._chunks))), strict=True)
+        return Look(duals, heat, top, arm, margin, sum(values), sum(uses)), list(kept)
 
-@dataclass
-class _Split:
-    """Some members' choices at some prices: shares of pairs, best arm, margin."""
-
-    members: np.ndarray
-    top: np.ndarray
-    arm: np.ndarray
-    margin: np.ndarray
-    value: float
-    member: np.ndarray
-    pair_arm: np.ndarray
-    share: np.ndarray
-
-    @classmethod
-    def of(
-        cls, stream: Stream, duals: np.ndarray, members: np.ndarray, scale: np.ndarray, heat: float
-    ) -> _Split:
-        profits = stream.profits(duals, members)
-        decline = -stream.decline_cost[members]
-        rate = stream.rate[members]
-        here = np.arange(len(members))
-        arm = profits.argmax(axis=1)
-        top = profits[here, arm]
-        best = np.maximum(top, decline)
-        live = np.isfinite(best) & (rate > 0)
-        safe = np.where(live, best, 0.0)
-        tau = max(heat, 1e-12) * scale
-        with np.errstate(invalid="ignore", over="ignore"):
-            weight = np.exp((profits - safe[:, None]) / tau[:, None])
-            if heat == 0:
-                weight = np.zeros_like(profits)
-                weight[here, arm] = top >= decline
-                total = np.ones(len(members))
-            else:
-                total = weight.sum(axis=1) + np.exp((decline - safe) / tau)
-            profits[here, arm] = decline
-            other = profits.max(axis=1)
-            margin = np.where(live, np.abs(top - other) / scale, np.inf)
-        weight = np.where(live[:, None], weight / np.where(live, total, 1.0)[:, None], 0.0)
-        value = float(rate @ np.where(live, safe + tau * np.log(np.where(live, total, 1.0)), 0.0))
-        row, column = np.nonzero(weight > _FAINT)
-        return cls(members, top, arm, margin, value, members[row], column, weight[row, column])
-
-    def use(self, stream: Stream, duals: np.ndarray, n_rows: int) -> tuple:
-        """(columns of the pairs, [rows] their use, [rows, pairs] use per request)."""
-        columns = stream.columns(duals, self.member, self.pair_arm)
-        per = stream.row_use(self.member, self.pair_arm, columns.amounts, n_rows)
-        return columns, np.asarray(per @ (self.share * stream.rate[self.member])).ravel(), per
+    def _chunk(self, i: int) -> Choices:
+        if i in self._kept:
+            return self._kept[i]
+        if self.few is None:
+            return self.market.everything(np.arange(*self._chunks[i]))
+        part = self.few.range(*self._chunks[i])
+        if len(self.few.arm) <= _KEPT:
+            self._kept[i] = part
+        return part
 
 
 @dataclass(frozen=True)
@@ -147,34 +140,32 @@ class Settled:
     hessian: np.ndarray
 
     @classmethod
-    def around(cls, stream: Stream, look: Look, apart: np.ndarray, seed: int = 0) -> Settled:
+    def around(cls, looker: Looker, look: Look, apart: np.ndarray, seed: int = 0) -> Settled:
         """All that the pass found, less the members apart; its curvature from samples.
 
         Members that are split and those that are not are sampled each on their own: the
         former are few and carry the kinks, the latter carry the curvature of the tokens.
         """
-        n_rows, k = len(look.use), len(stream.rate)
-        scale = at_stake(stream)
+        stream, k = looker.market.stream, len(looker.market.stream.rate)
+        pricer = looker.market.pricer(look.duals)
         rest = np.ones(k, bool)
         rest[apart] = False
         value, use = look.value, look.use.copy()
         if len(apart):
-            split = _Split.of(stream, look.duals, apart, scale[apart], look.heat)
-            value -= split.value
-            use -= split.use(stream, look.duals, n_rows)[1]
+            split = looker.choices(apart).split(pricer, look.heat)
+            value, use = value - split.value, use - split.use()
         rng = np.random.default_rng(seed)
-        hessian = np.zeros((n_rows, n_rows))
+        hessian = np.zeros((len(use),) * 2)
         turning = (look.margin < 15.0 * look.heat) & rest
-        for kind in (turning, rest & ~turning & (stream.rate > 0)):
-            some = np.flatnonzero(kind)
-            if len(some) > _SAMPLED:
-                times = len(some) / _SAMPLED
-                some = np.sort(rng.choice(some, _SAMPLED, replace=False))
-            else:
-                times = 1.0
+        kinds = ((turning, _TURNING), (rest & ~turning & (stream.rate > 0), _SMOOTH))
+        for kind, most in kinds:
+            some, times = np.flatnonzero(kind), 1.0
+            if len(some) > most:
+                times = len(some) / most
+                some = np.sort(rng.choice(some, most, replace=False))
             if len(some):
-                split = _Split.of(stream, look.duals, some, scale[some], look.heat)
-                hessian += times * _curvature(stream, split, look.duals, n_rows, look.heat, scale)
+                split = looker.choices(some).split(pricer, look.heat)
+                hessian += times * _curvature(split, pricer, look.heat)
         return cls(look.duals, value, use, hessian)
 
     def stiffened(self, by: np.ndarray) -> Settled:
@@ -190,36 +181,42 @@ class Settled:
         return Pass(value, self.use - bend, self.hessian)
 
 
-def _curvature(
-    stream: Stream,
-    split: _Split,
-    duals: np.ndarray,
-    n_rows: int,
-    heat: float,
-    scale: np.ndarray,
-) -> np.ndarray:
+def _curvature(split: Split, pricer: Pricer, heat: float) -> np.ndarray:
     """[rows, rows]: of the tokens of the arms in use, and of the split between them."""
-    columns, _, per = split.use(stream, duals, n_rows)
+    own, market = split.choices, split.choices.market
+    stream, n_rows = market.stream, market.n_rows
+    at = np.flatnonzero(split.share > _FAINT)
+    pairs, share = own.pairs.part(at), split.share[at]
+    member, arm = pairs.member, pairs.arm
+    columns = pairs.columns(pricer)
     hessian = np.zeros((n_rows, n_rows))
-    add_curvature(hessian, stream, columns, split.share * stream.rate[split.member], n_rows)
+    add_curvature(hessian, stream, columns, share * stream.rate[member], n_rows)
     if heat == 0:
         return hessian
-    k = len(stream.rate)
-    index = (np.arange(len(split.member)), split.member)
-    mean = per @ sp.csr_matrix((split.share, index), shape=(len(split.member), k))
-    stiff = stream.rate / (heat * scale)
-    hessian += (per @ sp.diags(split.share * stiff[split.member]) @ per.T).toarray()
+    per = stream.row_use(member, arm, columns.amounts, n_rows)
+    n = len(own.members)
+    mean = per @ sp.csr_matrix((share, (np.arange(len(at)), own.owner[at])), shape=(len(at), n))
+    stiff = stream.rate[own.members] / (heat * market.scale[own.members])
+    hessian += (per @ sp.diags(share * stiff[own.owner[at]]) @ per.T).toarray()
     return hessian - (mean @ sp.diags(stiff) @ mean.T).toarray()
 
 
-def settled_flows(stream: Stream, look: Look, apart: np.ndarray) -> Flows:
+def settled_flows(looker: Looker, look: Look, apart: np.ndarray) -> Flows:
     """Flows of all but the members apart, each on its best arm where that beats declining."""
+    market = looker.market
+    stream = market.stream
     serves = (look.top >= -stream.decline_cost) & np.isfinite(look.top) & (stream.rate > 0)
     serves[apart] = False
     member = np.flatnonzero(serves)
+    arm = look.arm[member].astype(int)
+    pricer = market.pricer(look.duals)
     tokens = np.empty((len(member), stream.n_uses))
-    for start in range(0, len(member), _CHUNK):
-        k = member[start : start + _CHUNK]
-        columns = stream.columns(look.duals, k, look.arm[k])
-        tokens[start : start + _CHUNK] = columns.amounts[:, 1:-2]
-    return Flows(member, look.arm[member].astype(int), stream.rate[member], tokens)
+
+    def work(start: int) -> None:
+        part = slice(start, start + _CHUNK)
+        pairs = Pairs(stream, market.monomials, member[part], arm[part])
+        tokens[part][pairs.order] = pairs.answer(pricer).amounts[:, 1:-2]
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        list(pool.map(work, range(0, len(member), _CHUNK)))
+    return Flows(member, arm, stream.rate[member], tokens)

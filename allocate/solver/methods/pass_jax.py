@@ -26,7 +26,8 @@ from allocate.cores import available_cores
 from allocate.models.curves import RequestCurve
 from allocate.models.curves.stacked import form_of, stacked
 from allocate.models.stream import Stream
-from allocate.solver.methods.crowd import Look, at_stake
+from allocate.solver.methods.choices import Choices, Market
+from allocate.solver.methods.crowd import Look, NumpyLooker
 
 jax.config.update("jax_enable_x64", True)
 if getattr(jax.config, "jax_num_cpu_devices", 0) == -1:  # nobody has said: one device a core
@@ -36,6 +37,7 @@ if getattr(jax.config, "jax_num_cpu_devices", 0) == -1:  # nobody has said: one 
 _WORK = 16384  # members × arms in a chunk: what stays in the cache
 _SLAB = 1 << 15  # members on the devices at a time, for each of them
 _RESIDENT = 1 << 22  # so many members stay on the devices between passes
+_SINGLE = 1e-4  # what single precision may miss, as a share of the money at stake
 
 
 def classes_mesh(devices: Sequence[Any] | None = None) -> Mesh:
@@ -78,11 +80,11 @@ class Form:
 class JaxLooker:
     """The pass over one stream; see the module."""
 
-    def __init__(self, stream: Stream, n_rows: int, mesh: Mesh | None = None):
-        self.stream, self.n_rows, self.mesh = stream, n_rows, mesh or classes_mesh()
-        self.stake = at_stake(stream)
+    def __init__(self, market: Market, mesh: Mesh | None = None):
+        self.market, self.mesh = market, mesh or classes_mesh()
+        self.stream = stream = market.stream
         self.run = _compiled(Form.of(stream), self.mesh)
-        self._kept: dict[int, Members] = {}
+        self._kept: dict[tuple, Members] = {}
 
     # --- layout -----------------------------------------------------------------------------
 
@@ -120,10 +122,10 @@ class JaxLooker:
         """Features through which the members' own addition to a price acts."""
         return np.flatnonzero(np.any(self.stream.own_addition != 0, axis=(0, 2)))
 
-    def _slab(self, start: int) -> Members:
+    def _slab(self, start: int, kind: type = np.float64) -> Members:
         """Members of the chunks from ``start``; kept on the devices where all of them fit."""
-        if start in self._kept:
-            return self._kept[start]
+        if (start, kind) in self._kept:
+            return self._kept[start, kind]
         stream = self.stream
         member, group = (x[start : start + self._per_slab] for x in self._chunks)
         real = member >= 0
@@ -138,13 +140,14 @@ class JaxLooker:
             features,
             np.where(real, stream.rate[k], 0.0),
             stream.decline_cost[k],
-            self.stake[k],
+            self.market.scale[k],
             np.ones(k.shape) if stream.difficulty is None else stream.difficulty[k],
             np.stack(factors, -1) if factors else np.zeros((*k.shape, 0)),
         )
-        slab = Members(*(self._spread(x) for x in slab))
+        cast = (x if x.dtype.kind == "i" else x.astype(kind, copy=False) for x in slab)
+        slab = Members(*map(self._spread, cast))
         if len(stream.rate) <= _RESIDENT:
-            self._kept[start] = slab
+            self._kept[start, kind] = slab
         return slab
 
     def _spread(self, x: np.ndarray) -> jax.Array:
@@ -173,6 +176,33 @@ class JaxLooker:
             value += float(_fetched(found[4]))
         return Look(duals, heat, top, arm, margin, value, self._row_use(flow))
 
+    def choices(self, members: np.ndarray) -> Choices:
+        """See ``Looker``."""
+        return self.market.everything(members)
+
+    def screened(self, duals: np.ndarray, band: float) -> NumpyLooker:
+        """See ``Looker``. In single precision: it only says which arms are out of question."""
+        k = len(self.stream.rate)
+        counts, found = np.zeros(k, np.int64), []
+        with jax.enable_x64(False), np.errstate(over="ignore", under="ignore"):
+            table, menu = jnp.asarray(self._table(duals)), jnp.asarray(self.stream.menu)
+            run = _compiled_screening(Form.of(self.stream), self.mesh)
+            for start in range(0, len(self._chunks[1]), self._per_slab):
+                near = _fetched(run(table, menu, band + _SINGLE, self._slab(start, np.float32)))
+                member = self._chunks[0][start : start + self._per_slab].ravel()
+                near = near.reshape(len(member), -1)
+                real = member >= 0
+                counts[member[real]] = np.count_nonzero(near, axis=1)[real]
+                at, arm = np.nonzero(near)
+                found.append((member[at], arm.astype(np.int32)))
+        first = np.append(0, np.cumsum(counts))
+        arms = np.empty(first[-1], np.int32)
+        for member, arm in found:
+            new = np.flatnonzero(np.diff(member, prepend=-1))
+            within = np.arange(len(member)) - np.repeat(new, np.diff(np.append(new, len(member))))
+            arms[first[member] + within] = arm
+        return NumpyLooker(self.market, Choices(self.market, np.arange(k), first, arms))
+
     def _table(self, duals: np.ndarray) -> np.ndarray:
         """[G, F', J+3, A]: price of each quantity per unit of each feature."""
         base = self.stream.price_table(duals)
@@ -184,7 +214,7 @@ class JaxLooker:
         """[rows]: use from the flows by group, feature, quantity and arm [G, F, J+3, A]."""
         stream = self.stream
         by_group = np.moveaxis(flow, 2, 1).reshape(len(stream.rows), -1) @ stream.coefficients
-        out = np.zeros(self.n_rows + 1)
+        out = np.zeros(self.market.n_rows + 1)
         np.add.at(out, stream.rows, np.asarray(by_group))  # row −1 is the last, dropped
         return out[:-1]
 
@@ -215,6 +245,33 @@ def _compiled(form: Form, mesh: Mesh) -> Callable:
     return jax.jit(body)
 
 
+@lru_cache(maxsize=8)
+def _compiled_screening(form: Form, mesh: Mesh) -> Callable:
+    """The screening of one slab: (table, menu, band, slab) → [C, n, A] which arms are near."""
+    split, whole = P("classes"), P()
+    body = jax.shard_map(
+        partial(_slab_screening, form),
+        mesh=mesh,
+        in_specs=(whole, whole, whole, split),
+        out_specs=split,
+        check_vma=False,
+    )
+    return jax.jit(body)
+
+
+def _slab_screening(form: Form, table: Any, menu: Any, band: Any, slab: Members) -> Any:
+    def chunk(carry: None, part: Members) -> tuple:
+        g = part.group
+        profit = _profits(form, table[g], part)[0]
+        # what is not a number is looked at in full precision
+        known = jnp.where(menu[g] & ~jnp.isnan(profit), profit, -jnp.inf)
+        best = jnp.maximum(known.max(axis=1), -part.decline)
+        least = (best - band * part.stake)[:, None]
+        return carry, menu[g] & ~(profit < least) & (part.rate > 0)[:, None]
+
+    return jax.lax.scan(chunk, None, slab)[1]
+
+
 def _slab_pass(form: Form, table: Any, menu: Any, heat: Any, slab: Members) -> tuple:
     n_groups, _, n_quantities, n_arms = table.shape
 
@@ -231,10 +288,9 @@ def _slab_pass(form: Form, table: Any, menu: Any, heat: Any, slab: Members) -> t
 
 def _chunk_pass(form: Form, table: Any, menu: Any, heat: Any, part: Members) -> tuple:
     """One group's members [n]: best profit, arm, margin; value and flows of them all."""
-    n_all, n_y, n_a = table.shape
+    _, n_y, n_a = table.shape
     n = part.rate.shape[0]
-    price = (part.features @ table.reshape(n_all, n_y * n_a)).reshape(n, n_y, n_a)
-    profit, amounts = _respond(form, price, part.difficulty, part.factors)
+    profit, amounts = _profits(form, table, part)
     profit = jnp.where(menu, profit, -jnp.inf)
     arm = jnp.argmax(profit, axis=1)
     top = jnp.max(profit, axis=1)
@@ -256,6 +312,13 @@ def _chunk_pass(form: Form, table: Any, menu: Any, heat: Any, part: Members) -> 
     used = part.features[:, : form.n_features].T @ spent.reshape(n, n_y * n_a)
     value = jnp.sum(jnp.where(live, part.rate * gain, 0.0))
     return top, arm.astype(jnp.int32), margin, value, used.reshape(-1, n_y, n_a)
+
+
+def _profits(form: Form, table: Any, part: Members) -> tuple:
+    """(profit [n, A], amounts [n, J+3, A]) of one group's members, from the group's table."""
+    n_all, n_y, n_a = table.shape
+    price = part.features @ table.reshape(n_all, n_y * n_a)
+    return _respond(form, price.reshape(-1, n_y, n_a), part.difficulty, part.factors)
 
 
 def _respond(form: Form, price: Any, difficulty: Any, factors: Any) -> tuple:

@@ -16,19 +16,22 @@ import numpy as np
 
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
+from allocate.solver.methods.choices import Market
 from allocate.solver.methods.crowd import Look, Looker, NumpyLooker, Settled, settled_flows
 from allocate.solver.methods.newton import Result, newton
 from allocate.solver.methods.recovery import recover
 from allocate.solver.methods.start import sampled
 
 SMALL = 3000  # members that are all held apart
+_FIRST = 1000  # members of the first sample
 _GROWTH = 8  # from one sample to the next
 _COOLING = 0.4
 _WARMEST = 0.05
 _PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
-_BAND = 3.0  # … those within so many times the last heat
+_BAND = 1.0  # … those within so many times the last heat
 _MOST = 3000  # members held apart
 _PASSES = 40
+_BANDS = (0.1, 0.02)  # arms so far below the best stay in passes: on a sample, and on all
 _COMPILE = 1_000_000  # members × arms from which a pass is compiled
 
 Progress = Callable[[dict], None]
@@ -55,12 +58,14 @@ def solve_prices(
             result = newton(part, duals, progress=progress, allocate=False, tolerance=1e-6)
         else:
             search = _Search(part, duals, progress)
+            search.screen(_BANDS[0])
             search.cool(heat, _last_heat(part), rest=3.0)
             result, heat = search.result(), 2 * _last_heat(part)
         duals, iterations = result.duals, iterations + result.iterations
     search = _Search(program, duals, progress)
     search.iterations = iterations
     last = max(_last_heat(program), float(np.sqrt(0.1 * tolerance)))
+    search.screen(_BANDS[0] if warm else _BANDS[1])
     search.cool(last if warm else heat, last, least=0.03 * tolerance)
     search.freeze()
     allocation = search.allocation(tolerance) if last > _last_heat(program) else None
@@ -74,7 +79,7 @@ def solve_prices(
 
 def _sizes(k: int) -> list[int]:
     """Sizes of the samples, smallest first."""
-    out = [SMALL]
+    out = [min(_FIRST, SMALL)]
     while out[-1] * _GROWTH < k / 4:
         out.append(out[-1] * _GROWTH)
     return out
@@ -89,11 +94,12 @@ def _last_heat(program: Program) -> float:
 
 def _looker(crowd: Stream, n_rows: int) -> Looker:
     """NumPy where a pass is quick; JAX where compiling pays for itself."""
+    market = Market(crowd, n_rows)
     if len(crowd.rate) * len(crowd.arms) < _COMPILE:
-        return NumpyLooker(crowd, n_rows)
+        return NumpyLooker(market)
     from allocate.solver.methods.pass_jax import JaxLooker  # JAX takes a second to import
 
-    return JaxLooker(crowd, n_rows)
+    return JaxLooker(market)
 
 
 class _Search:
@@ -103,13 +109,29 @@ class _Search:
         self.program, self.progress = program, progress
         self.crowd: Stream = program.streams[0]
         self.others = replace(program, streams=program.streams[1:])
-        self.looker = _looker(self.crowd, len(program.rows))
+        self.everything = self.looker = _looker(self.crowd, len(program.rows))
         self.passes = self.iterations = 0
         self.levels: np.ndarray | None = None
         self.duals = duals
         self.look: Look | None = None
+        self.screening: Look | None = None  # the first look after the last screening
         self.value = np.inf
         self.heat = 0.0  # of the last warm pass
+
+    def screen(self, band: float) -> None:
+        """Price every arm once; passes then price only those within a band of the best."""
+        self.passes += 1
+        self.looker, self.band = self.everything.screened(self.duals, band), band
+        self.screening = None
+
+    def strayed(self) -> bool:
+        """Whether prices moved so far since the screening that another arm may be wanted."""
+        if self.screening is None:
+            return False
+        scale = self.everything.market.scale
+        with np.errstate(invalid="ignore"):
+            moved = np.abs(self._current.top - self.screening.top) / scale
+        return bool(np.any(np.isfinite(moved) & (moved > 0.3 * self.band)))
 
     def cool(self, start: float, end: float, rest: float = 0.1, least: float = 0.0) -> None:
         """Follow the warm dual from one heat down to another: a step at each, then to rest.
@@ -126,7 +148,7 @@ class _Search:
         stiff = np.ones(len(self.duals))
         while self.passes < _PASSES:
             look = self._current
-            bulk = Settled.around(self.crowd, look, nobody).stiffened(stiff)
+            bulk = Settled.around(self.looker, look, nobody).stiffened(stiff)
             step = self._newton(nobody, bulk, 1e-9)
             promised = self._share(self.value - step.dual)
             self._tell(promised, 0)
@@ -156,7 +178,7 @@ class _Search:
             if len(near) > _MOST:
                 near = near[np.argpartition(look.margin[near], _MOST)[:_MOST]]
             near = np.union1d(near, extra)
-            step = self._newton(near, Settled.around(self.crowd, look, near), 1e-6)
+            step = self._newton(near, Settled.around(self.looker, look, near), 1e-6)
             promised = self._share(self.value - step.dual)
             self._tell(promised, len(near))
             if promised <= 0.03 * tolerance or self.passes >= _PASSES:
@@ -190,7 +212,7 @@ class _Search:
         inside = int(np.searchsorted(look.margin[order], 2.0 * self.heat))
         for count in (max(few, min(inside, 4 * few)), 4 * few, 16 * few):
             near = np.sort(order[:count])
-            rest = Settled.around(crowd, look, near)
+            rest = Settled.around(self.looker, look, near)
             rows = tuple(
                 replace(r, capacity=r.capacity - float(u))
                 for r, u in zip(self.program.rows, rest.use, strict=True)
@@ -215,7 +237,7 @@ class _Search:
 
     def _joined(self, near: np.ndarray, found: Allocation) -> Allocation:
         first, *others = found.flows
-        rest = settled_flows(self.crowd, self._current, near)
+        rest = settled_flows(self.looker, self._current, near)
         joined = Flows(
             np.concatenate([rest.member, near[first.member]]),
             np.concatenate([rest.arm, first.arm]),
@@ -251,10 +273,14 @@ class _Search:
         there = self.looker.look(duals, heat)
         self.passes += 1
         self._last = there
+        self.screening = self.screening or there
         value = there.value + self.others.dual(duals)
         gained = 0.0 if accept else self._share(self.value - value)
         if accept or gained > 0:
             self.look, self.value, self.duals = there, value, duals
+            if self.strayed():
+                self.screen(self.band)
+                return self._pass(duals, heat, accept=True) or gained
         return gained
 
     def _share(self, amount: float) -> float:
@@ -286,7 +312,7 @@ def _stiffer(before: Look, after: Look, bulk: Settled) -> np.ndarray:
 
 def _bands(crowd: Stream, before: Look, after: Look) -> np.ndarray:
     """[K] how far from a tie a member may turn next: as far as any of its group has moved."""
-    from allocate.solver.methods.crowd import at_stake
+    from allocate.solver.methods.choices import at_stake
 
     with np.errstate(invalid="ignore"):
         shift = np.abs(after.top - before.top) / at_stake(crowd)

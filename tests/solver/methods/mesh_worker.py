@@ -25,12 +25,13 @@ def main() -> None:
     set_up()
     from allocate.models.loader import load_dict
     from allocate.models.stack import build
+    from allocate.solver.methods.choices import Market
     from allocate.solver.methods.pass_jax import JaxLooker
     from benchmarks.instances import draw
 
     loaded = load_dict(draw(300, 3, ("api", "gpu", "uses", "tenants", "humans", "risk")))
     program = build(loaded.config, loaded.classes).program
-    looker = JaxLooker(program.streams[0], len(program.rows))
+    looker = JaxLooker(Market(program.streams[0], len(program.rows)))
     prices = program.capacity * 0.0 + 0.01
     looks = [looker.look(prices, heat) for heat in (0.0, 0.01)]
     print(

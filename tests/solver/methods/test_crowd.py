@@ -15,6 +15,7 @@ import pytest
 from allocate.models.loader import load_dict
 from allocate.models.program import Program
 from allocate.models.stack import build
+from allocate.solver.methods.choices import Market
 from allocate.solver.methods.crowd import NumpyLooker, Settled
 from benchmarks.instances import draw
 
@@ -38,8 +39,8 @@ def test_jax_and_numpy_see_the_same(heat: float) -> None:
     program = program_of("own lanes and people")
     stream, n = program.streams[0], len(program.rows)
     prices = np.random.default_rng(1).uniform(0, 0.02, n)
-    a = NumpyLooker(stream, n).look(prices, heat)
-    b = JaxLooker(stream, n).look(prices, heat)
+    a = NumpyLooker(Market(stream, n)).look(prices, heat)
+    b = JaxLooker(Market(stream, n)).look(prices, heat)
     assert b.value == pytest.approx(a.value, rel=1e-10)
     live = np.isfinite(a.top)
     np.testing.assert_allclose(b.top[live], a.top[live], rtol=1e-9, atol=1e-12)
@@ -53,11 +54,11 @@ def test_jax_and_numpy_see_the_same(heat: float) -> None:
 def test_use_is_minus_the_gradient_and_the_hessian_its_slope(kind: str, heat: float) -> None:
     program = program_of(kind)
     stream, n = program.streams[0], len(program.rows)
-    looker = NumpyLooker(stream, n)
+    looker = NumpyLooker(Market(stream, n))
     rng = np.random.default_rng(2)
     prices = rng.uniform(0.001, 0.02, n)
     look = looker.look(prices, heat)
-    bulk = Settled.around(stream, look, np.zeros(0, int))
+    bulk = Settled.around(looker, look, np.zeros(0, int))
     direction = prices * rng.uniform(-1, 1, n)
     step = 1e-5
     up, down = (looker.look(prices + s * step * direction, heat) for s in (1, -1))
@@ -71,7 +72,7 @@ def test_use_is_minus_the_gradient_and_the_hessian_its_slope(kind: str, heat: fl
 def test_the_warm_value_lies_above_the_exact_one_by_less_than_its_entropy() -> None:
     program = program_of("own lanes and people")
     stream, n = program.streams[0], len(program.rows)
-    looker = NumpyLooker(stream, n)
+    looker = NumpyLooker(Market(stream, n))
     exact = looker.look(np.full(n, 0.01)).value
     most = float(stream.rate @ stream.stake) * np.log(len(stream.arms) + 1)
     for heat in (0.1, 0.01, 0.001):
@@ -82,11 +83,12 @@ def test_the_warm_value_lies_above_the_exact_one_by_less_than_its_entropy() -> N
 def test_settled_members_and_those_apart_make_the_whole() -> None:
     program = program_of("own lanes and people")
     stream, n = program.streams[0], len(program.rows)
-    look = NumpyLooker(stream, n).look(np.full(n, 0.01))
+    looker = NumpyLooker(Market(stream, n))
+    look = looker.look(np.full(n, 0.01))
     apart = np.array([1, 5, 17])
-    rest = Settled.around(stream, look, apart)
+    rest = Settled.around(looker, look, apart)
     part = stream.part(apart)
-    alone = NumpyLooker(part, n).look(look.duals)
+    alone = NumpyLooker(Market(part, n)).look(look.duals)
     assert rest.value + alone.value == pytest.approx(look.value, rel=1e-12)
     np.testing.assert_allclose(rest.use + alone.use, look.use, rtol=1e-9, atol=1e-9)
 
@@ -121,3 +123,27 @@ def test_four_devices_and_two_processes_agree_with_one() -> None:
         for a, b in zip(other["use"], alone["use"], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.abs(b).max())
         assert other["arms"] == alone["arms"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("single", [False, True], ids=["numpy", "jax, single precision"])
+def test_a_screening_keeps_every_arm_within_the_band(kind: str, single: bool) -> None:
+    program = program_of(kind, classes=60)
+    market = Market(program.streams[0], len(program.rows))
+    prices = np.random.default_rng(4).uniform(0.001, 0.02, market.n_rows)
+    looker = NumpyLooker(market)
+    if single:
+        from allocate.solver.methods.pass_jax import JaxLooker
+
+        looker = JaxLooker(market)
+    few = looker.screened(prices, 0.01)
+    whole, narrow = NumpyLooker(market).look(prices), few.look(prices)
+    assert narrow.value == pytest.approx(whole.value, rel=1e-12)
+    np.testing.assert_allclose(narrow.use, whole.use, rtol=1e-9, atol=1e-12)
+    serves = whole.top >= -market.stream.decline_cost
+    served = serves & (market.stream.rate > 0)
+    assert (narrow.arm == whole.arm)[served].all()
+    close = served & (whole.margin < 0.01)
+    np.testing.assert_allclose(narrow.margin[close], whole.margin[close], atol=1e-9)
+    members = np.arange(len(market.stream.rate))
+    assert len(few.choices(members).arm) < len(market.everything(members).arm)
