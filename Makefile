@@ -41,8 +41,12 @@ format: $(VENV)/.installed-dev  ## let ruff rewrite the layout
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev  ## run the benchmarks and write their table
-	$(BIN)/python -m benchmarks
+$(VENV)/.installed-bench: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@ $(VENV)/.installed
+
+bench: $(VENV)/.installed-bench  ## run the standard benchmarks and write their tables
+	$(BIN)/python -m benchmarks all
 
 docs: $(VENV)/.installed-dev  ## write the JSON Schemas, and docs/commands.md (not committed)
 	$(BIN)/python -m allocate.models.schema

@@ -50,6 +50,8 @@ CODES = {
     "CFG040": "the class table cannot be read",
     "CFG041": "a column of the class table is missing or not known",
     "CFG042": "a cell of the class table is empty or wrong",
+    "CFG043": "the probabilities of the scenarios do not sum to 1",
+    "CFG044": "GPUs are bought in a way that cannot be",
     "OBS001": "the table of what is done today cannot be read",
     "OBS002": "a column of the table of what is done today is not known",
     "OBS003": "a cell of the table of what is done today is wrong",

@@ -1,19 +1,21 @@
-"""``python -m benchmarks``: list, run, smoke, and the success table (the default)."""
+"""``python -m benchmarks``: list, run, smoke, the tables, and all of them (``all``)."""
 
 from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import differences, sizes, success
+from benchmarks import differences, drivers, results
+from benchmarks.families import FAMILIES
+from benchmarks.measure import METHODS, OURS, blank, measure
 from benchmarks.one import Record, run_one
 from benchmarks.registry import REGISTRY
 
 app = typer.Typer(add_completion=False, no_args_is_help=False, help=__doc__)
+app.add_typer(drivers.app)
 
 SMOKE = (  # (name, classes, seed): one of each layer and one that must be refused
     ("api-effort", 3, 1),
@@ -29,47 +31,70 @@ SMOKE = (  # (name, classes, seed): one of each layer and one that must be refus
 def main(context: typer.Context) -> None:
     """Random instances and what became of them; without a command, the success table."""
     if context.invoked_subcommand is None:
-        table()
+        drivers.table()
 
 
 @app.command("list")
 def list_() -> None:
     """Name every kind of instance."""
     for one in REGISTRY.values():
-        typer.echo(f"{one.name:<15} {one.expect:<11} {one.what}")
-    typer.echo(f"{'synthetic':<15} {'optimal':<11} the size family: --classes, --arms, --rows")
+        typer.echo(f"{one.name:<17} {one.expect:<11} {one.what}")
+    for family in FAMILIES.values():
+        typer.echo(f"{family.name:<17} {'optimal':<11} {family.what}")
 
 
 @app.command()
 def run(
     name: Annotated[str, typer.Argument(help="a kind of instance, from `list`")],
     classes: Annotated[int, typer.Option(min=1, help="request classes")] = 10,
-    arms: Annotated[int, typer.Option(min=2, help="synthetic: arms of a class")] = 16,
-    rows: Annotated[int, typer.Option(min=4, help="synthetic: coupling rows, about")] = 40,
+    arms: Annotated[int, typer.Option(min=2, help="arms of a class, where it has a choice")] = 16,
+    rows: Annotated[int, typer.Option(min=0, help="coupling rows, about, likewise")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="of the draw")] = 0,
-    method: Annotated[str, typer.Option(help="auto, prices or conic")] = "auto",
+    method: Annotated[str, typer.Option(help=", ".join(METHODS))] = "auto",
     tolerance: Annotated[float, typer.Option(help="largest relative gap and violation")] = 1e-6,
+    limit: Annotated[float, typer.Option(min=1, help="seconds a general solver may take")] = 3600.0,
     format: Annotated[str, typer.Option(help="table or json")] = "table",
 ) -> None:
-    """Draw one instance, solve it, and say what came out."""
-    if name != "synthetic" and name not in REGISTRY:
+    """Draw one instance, solve it, judge the answer, and print one record."""
+    known = OURS if name in REGISTRY else METHODS
+    if name not in REGISTRY and name not in FAMILIES:
         raise typer.BadParameter(f"there is no {name!r}; see `list`", param_hint="NAME")
-    if method not in ("auto", "prices", "conic"):
-        raise typer.BadParameter("use auto, prices or conic", param_hint="--method")
+    if method not in known:
+        raise typer.BadParameter(f"use one of {', '.join(known)}", param_hint="--method")
     if format not in ("table", "json"):
         raise typer.BadParameter("use table or json", param_hint="--format")
-    if name == "synthetic":
-        if method == "conic":
-            raise typer.BadParameter("synthetic is solved by prices", param_hint="--method")
-        record = sizes.run_one(classes, arms, rows, tolerance, seed)
-    else:
-        record = run_one(name, classes, seed, method, tolerance)
+    try:
+        record = _record(name, classes, arms, rows, method, tolerance, seed, limit)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     if format == "json":
-        typer.echo(json.dumps(success.finite(record), indent=1))
+        typer.echo(json.dumps(results.finite(record), indent=1))
     else:
         for key, value in record.items():
             typer.echo(f"{key:<19} {value}")
     raise typer.Exit(0 if record["ok"] else 1)
+
+
+def _record(
+    name: str,
+    classes: int,
+    arms: int,
+    rows: int,
+    method: str,
+    tolerance: float,
+    seed: int,
+    limit_s: float,
+) -> Record:
+    if name in FAMILIES:
+        return measure(name, classes, arms, rows, method, tolerance, seed, limit_s)
+    from allocate.solver.solve import peak_memory_mb
+
+    known = blank(name, classes, method, tolerance, seed)
+    return (
+        known
+        | run_one(name, classes, seed, method, tolerance)
+        | {"peak_memory_mb": peak_memory_mb()}
+    )
 
 
 @app.command()
@@ -79,7 +104,7 @@ def smoke() -> None:
     for name, classes, seed in SMOKE:
         record = run_one(name, classes, seed)
         wrong += not record["ok"]
-        typer.echo(_line(record))
+        typer.echo(drivers.told(record))
     spent = time.perf_counter() - clock
     verdict = "all as they must be" if not wrong else f"{wrong} NOT as they must be"
     typer.echo(f"smoke: {len(SMOKE)} instances, {verdict}, {spent:.1f} s")
@@ -102,75 +127,6 @@ def differences_(
                 f"{100 * r['error']:8.3f} %{' kink' if r['kink'] else ''}"
             )
     raise typer.Exit(1 if any(r["error"] > 0.01 for r in records) else 0)
-
-
-@app.command("sizes")
-def sizes_(
-    most: Annotated[int, typer.Option(help="largest number of classes")] = 1_000_000,
-    rows: Annotated[str, typer.Option(help="numbers of rows, with commas")] = "4,40,200",
-    tolerance: Annotated[str, typer.Option(help="tolerances, with commas")] = "1e-6,1e-8",
-    limit: Annotated[float, typer.Option(min=1, help="seconds for one point")] = 900.0,
-) -> None:
-    """Run the size table, write results/sizes.json and the table in README.md."""
-    points = [10**k for k in range(2, 8) if 10**k <= most]
-    document = sizes.run(
-        points,
-        [int(r) for r in rows.split(",")],
-        [float(t) for t in tolerance.split(",")],
-        limit,
-        lambda r: typer.echo(
-            json.dumps(
-                {
-                    k: r.get(k)
-                    for k in ("classes", "rows", "status", "seconds", "passes", "relative_gap")
-                }
-            )
-        ),
-    )
-    sizes.write_readme(document)
-
-
-@app.command()
-def table(
-    jobs: Annotated[int, typer.Option(min=1, help="instances at a time")] = 1,
-    limit: Annotated[float, typer.Option(min=0.1, help="seconds for one instance")] = 30.0,
-    only: Annotated[str, typer.Option(help="kinds whose name contains this")] = "",
-    most: Annotated[int, typer.Option(min=0, help="only so many instances; 0 = all")] = 0,
-    out: Annotated[Path, typer.Option(help="results")] = success.RESULTS,
-    redraw: Annotated[
-        bool, typer.Option(help="write the table from the results there are")
-    ] = False,
-) -> None:
-    """Run the random instances, write results/success.json and the table in README.md."""
-    whole = not only and not most and out == success.RESULTS
-    if redraw:
-        document = json.loads(out.read_text())
-        whole = True
-    else:
-        todo = [t for t in success.tasks() if only in t["name"]]
-        todo = todo[:most] if most else todo
-        if not whole and out == success.RESULTS:
-            out = out.with_name("part.json")  # a part does not replace the whole
-
-        def tell(done: int, record: Record) -> None:
-            typer.echo(f"{done:>4}/{len(todo)} {_line(record)}")
-
-        document = success.run(todo, jobs, limit, out, tell)
-    if whole:
-        success.write_readme(document)
-    else:
-        typer.echo(success.table(document))
-
-
-def _line(record: Record) -> str:
-    mark = "ok  " if record["ok"] else "FAIL"
-    gap = record.get("gap")
-    shown = f"gap {gap:8.1e}" if gap is not None else " " * 12
-    told = record.get("message", "").split("\n")[0][:100] if not record["ok"] else ""
-    return (
-        f"{mark} {record['name']:<14} n={record['classes']:<5} seed={record['seed']:<4} "
-        f"{record['method']:<6} {record['status']:<11} {shown} {record['seconds']:8.2f} s {told}"
-    ).rstrip()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ def run_one(
     the instance must have.
     """
     instance = REGISTRY[name]
-    record: Record = {"name": name, "classes": classes, "seed": seed, "method": method}
-    record |= {"expect": instance.expect, "status": "exception", "ok": False}
+    record: Record = {"instance": name, "classes": classes, "seed": seed, "method": method}
+    record |= {"tolerance": tolerance, "expect": instance.expect}
+    record |= {"status": "exception", "ok": False}
     clock = time.perf_counter()
     try:
         loaded = load_dict(instance.build(classes, seed))
@@ -32,11 +33,13 @@ def run_one(
         proof = solution.certificate
         record |= {
             "status": solution.status,
-            "gap": float(proof.relative_gap),
-            "violation": float(proof.max_violation),
+            "relative_gap": float(proof.relative_gap),
+            "max_violation": float(proof.max_violation),
             "welfare": float(proof.primal),
             "by": solution.solver["method"],
             "iterations": int(solution.solver["iterations"]),
+            "passes": int(solution.solver["passes"]),
+            "arms": len(solution.program.streams[0].arms),
             "rows": len(solution.program.rows),
             "priced": int((solution.duals > 0).sum()),
             "served": _served(solution),

@@ -6,132 +6,53 @@ own too. A pass is compared with the time of reading the class columns once.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-from benchmarks.success import HERE, finite, machine
+from benchmarks import results
+from benchmarks.apart import run_apart
+from benchmarks.success import machine
 
 Record = dict[str, Any]
-RESULTS = HERE / "results" / "sizes.json"
-README = HERE / "README.md"
-BEGIN, END = "<!-- sizes -->", "<!-- /sizes -->"
-
-
-def run_one(classes: int, arms: int, rows: int, tolerance: float = 1e-6, seed: int = 0) -> Record:
-    """Solve one synthetic instance, cold and compiled, and warm after a change of 5 %."""
-    import numpy as np
-
-    from allocate.models.stack import build
-    from allocate.solver.certificate import certify
-    from allocate.solver.methods.prices import solve_prices
-    from allocate.solver.methods.start import first_prices
-    from allocate.solver.solve import peak_memory_mb
-    from benchmarks import synthetic
-
-    with tempfile.TemporaryDirectory() as folder:
-        clock = time.perf_counter()
-        loaded = synthetic.build(Path(folder), classes, arms, rows, seed)
-        program = build(loaded.config, loaded.classes).program
-        setup = time.perf_counter() - clock
-    before = peak_memory_mb()
-    stream = program.streams[0]
-
-    def solved(start: np.ndarray, warm: bool) -> tuple[Any, float]:
-        clock = time.perf_counter()
-        result = solve_prices(program, start, tolerance, seed, warm)
-        return result, time.perf_counter() - clock
-
-    _, compiling = solved(first_prices(program), False)
-    result, seconds = solved(first_prices(program), False)
-    clock = time.perf_counter()
-    proof = certify(program, result.allocation, result.duals, tolerance)
-    judging = time.perf_counter() - clock
-    clock = time.perf_counter()
-    float(stream.features.sum() + stream.rate.sum() + stream.stake.sum())
-    reading = time.perf_counter() - clock
-    record = {
-        "name": "synthetic",
-        "classes": classes,
-        "arms": len(stream.arms),
-        "rows": len(program.rows),
-        "method": "prices",
-        "tolerance": tolerance,
-        "seed": seed,
-        "status": "optimal" if proof.holds else "feasible" if proof.feasible else "stopped",
-        "ok": proof.holds,
-        "seconds": seconds,
-        "compile_seconds": max(compiling - seconds, 0.0),
-        "setup_seconds": setup,
-        "judge_seconds": judging,
-        "read_seconds": reading,
-        "passes": result.passes,
-        "relative_gap": float(proof.relative_gap),
-        "max_violation": float(proof.max_violation),
-        "peak_memory_mb": peak_memory_mb(),
-        "instance_memory_mb": before,
-    }
-    if program.resources:
-        scarce = max(
-            program.resources, key=lambda r: program.value_of(r, result.duals, _zeros(program))
-        )
-        program = program.with_capacity(scarce, 1.05 * (scarce.capacity or 0.0))
-        again, warm_seconds = solved(result.duals, True)
-        record |= {"warm_seconds": warm_seconds, "warm_passes": again.passes}
-    return record
-
-
-def _zeros(program: Any) -> Any:
-    import numpy as np
-
-    return np.zeros(len(program.activities))
+NAME = "sizes"
 
 
 def run(
+    families: Sequence[str],
     sizes: Sequence[int],
     rows: Sequence[int],
     tolerances: Sequence[float],
     limit_s: float,
     tell: Callable[[Record], None],
-    out: Path = RESULTS,
 ) -> Record:
-    """All points, each in its own process; the file is complete after every one."""
-    document: Record = {"format": 1, "machine": machine(), "limit_s": limit_s, "records": []}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for n in sizes:
-        for r in rows:
-            for tolerance in tolerances:
-                record = _apart(n, r, tolerance, limit_s)
-                tell(record)
-                document["records"].append(finite(record))
-                fresh = out.with_suffix(".part")
-                fresh.write_text(json.dumps(document, indent=1) + "\n")
-                fresh.replace(out)
+    """All points, each in its own process; the file is complete after every one.
+
+    Points of an earlier run that are not asked for now stay as they are.
+    """
+    old = results.read(NAME) or {}
+    asked = [(f, n, r, t) for f in families for n in sizes for r in rows for t in tolerances]
+    kept = [r for r in old.get("records", []) if _point(r) not in asked]
+    document: Record = {"format": results.FORMAT, "machine": machine(), "limit_s": limit_s}
+    fresh: list[Record] = []
+    for family, n, r, tolerance in asked:
+        record = run_apart(family, n, "prices", rows=r, tolerance=tolerance, limit_s=limit_s)
+        record |= {"rows_asked": r}
+        tell(record)
+        fresh.append(record)
+        document["records"] = sorted([*kept, *fresh], key=_point)
+        results.write(NAME, document)
     return document
 
 
-def _apart(classes: int, rows: int, tolerance: float, limit_s: float) -> Record:
-    command = [sys.executable, "-m", "benchmarks", "run", "synthetic", "--format", "json"]
-    command += ["--classes", str(classes), "--rows", str(rows), "--tolerance", str(tolerance)]
-    known = {"classes": classes, "rows": rows, "tolerance": tolerance}
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=limit_s, cwd=HERE.parent, check=False
-        )
-        return json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        return {**known, "status": "timeout", "ok": False, "seconds": limit_s}
-    except json.JSONDecodeError:
-        return {**known, "status": "crash", "ok": False, "message": done.stderr[-300:]}
+def _point(record: Record) -> tuple:
+    rows = record.get("rows_asked", record["rows"])
+    return record["instance"], record["classes"], rows, record["tolerance"]
 
 
 _COLUMNS = (
+    ("instance", "{}"),
     ("classes", "{:,}"),
+    ("arms", "{}"),
     ("rows", "{}"),
     ("tolerance", "{:.0e}"),
     ("status", "{}"),
@@ -152,27 +73,21 @@ _COLUMNS = (
 
 def table(document: Record) -> str:
     """The table in Markdown."""
-    about = document["machine"]
-    packages = ", ".join(f"{k} {v}" for k, v in about["packages"].items())
+    about = results.about(document["machine"], document["records"])
     lines = [
-        f"{about['cores']} cores ({about['architecture']}), Python {about['python']}, {packages}; "
-        f"16 arms a class. Every point in its own process, {document['limit_s']:g} s at most.",
+        f"{about}. Every point in its own process, "
+        f'{document["limit_s"]:g} s at most. Compiling is apart; "judge" is the certificate, '
+        '"read" reading the class columns once, "instance" the memory before solving.',
         "",
-        "| " + " | ".join(name.replace("_", " ") for name, _ in _COLUMNS) + " |",
-        "|" + "--:|" * len(_COLUMNS),
     ]
-    for record in document["records"]:
-        cells = [
-            form.format(record[name]) if record.get(name) is not None else ""
-            for name, form in _COLUMNS
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = [
+        [form.format(r[name]) if r.get(name) is not None else "" for name, form in _COLUMNS]
+        for r in document["records"]
+    ]
+    head = [name.replace("_", " ").replace("seconds", "s") for name, _ in _COLUMNS]
+    return "\n".join(lines) + "\n" + results.markdown(head, rows)
 
 
-def write_readme(document: Record, readme: Path = README) -> None:
-    """Put the table between the markers of the README."""
-    text = readme.read_text()
-    before, rest = text.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    readme.write_text(f"{before}{BEGIN}\n\n{table(document)}\n\n{END}{after}")
+def write_readme(document: Record) -> None:
+    """Put the table into the README."""
+    results.put(NAME, table(document))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
@@ -19,11 +18,10 @@ import numpy as np
 from benchmarks.one import Record
 from benchmarks.pool import Task, run_all
 from benchmarks.registry import REGISTRY
+from benchmarks.results import HERE, README, finite
 
-HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "success.json"
-README = HERE / "README.md"
-FORMAT = 1
+FORMAT = 2  # 2: names of fields as in every other record
 BEGIN, END = "<!-- success table: begin -->", "<!-- success table: end -->"
 FAMILIES = {"small": (1, 10), "medium": (11, 100), "large": (101, 2000)}
 _DRAWS = {"optimal": {"small": 8, "medium": 4}, "infeasible": {"small": 4, "medium": 2}}
@@ -99,13 +97,6 @@ def run(
     return document
 
 
-def finite(record: Record) -> Record:
-    """JSON has no infinity: None stands for what is not a number."""
-    return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()
-    }
-
-
 # --- the table ----------------------------------------------------------------------------
 
 _HEAD = (
@@ -134,16 +125,16 @@ def table(document: dict) -> str:
                 lines.append(_row(f"{name}, `{method}`", these))
     lines += [_row("**all**", records), "", _HEAD.format("kind, `auto`")]
     for name in REGISTRY:
-        these = [r for r in records if r["name"] == name and r["method"] == "auto"]
+        these = [r for r in records if r["instance"] == name and r["method"] == "auto"]
         if these:
             lines.append(_row(name, these))
     wrong = [r for r in records if not r["ok"]]
     lines += ["", f"Not as they must be: {len(wrong)}."]
     if wrong:
         lines += ["", "| run it with | status | gap | violation | s |", "|---|---|--:|--:|--:|"]
-    for r in sorted(wrong, key=lambda r: (r["name"], r["classes"], r["seed"])):
+    for r in sorted(wrong, key=lambda r: (r["instance"], r["classes"], r["seed"])):
         lines.append(
-            f"| `run {r['name']} --classes {r['classes']} --seed {r['seed']} --method "
+            f"| `run {r['instance']} --classes {r['classes']} --seed {r['seed']} --method "
             f"{r['method']}` | {r['status']}{_told(r)} | {_number(r.get('gap'))} | "
             f"{_number(r.get('violation'))} | {r['seconds']:.2g} |"
         )
@@ -171,8 +162,8 @@ def _row(label: str, records: Iterable[Record]) -> str:
         sum(s not in done for s in status) + status.count("infeasible") - rightly,
         status.count("timeout"),
         status.count("exception") + status.count("crash"),
-        _number(max((abs(r["gap"]) for r in proven), default=None)),
-        _number(max((r["violation"] for r in proven), default=None)),
+        _number(max((abs(r["relative_gap"]) for r in proven), default=None)),
+        _number(max((r["max_violation"] for r in proven), default=None)),
         f"{np.median(seconds):.2g}",
         f"{np.quantile(seconds, 0.95):.2g}",
     ]

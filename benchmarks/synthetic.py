@@ -3,11 +3,13 @@
 Half of the models run on own lanes that share two GPU types, half are bought; every model
 may act freely or have its wrong actions confirmed by a person, and may verify. Rows are
 the two GPU types, the reviewers, the lanes' own rows, and tenants' budgets up to the count
-asked for. Nothing but the class table grows with the classes.
+asked for. Nothing but the class table grows with the classes. The linear variant has one token
+use at constant returns, straight-line success curves and no verification.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +22,54 @@ from benchmarks.drawing import Config
 _LANE_ROWS = 2  # busy time and batch of every own lane
 
 
-def write(folder: Path, classes: int, arms: int = 16, rows: int = 40, seed: int = 0) -> Path:
-    """Write ``config.yaml`` and ``classes.parquet`` into a folder; returns the config's path."""
+def write(
+    folder: Path,
+    classes: int,
+    arms: int = 16,
+    rows: int = 40,
+    seed: int = 0,
+    linear: bool = False,
+    change: Callable[[Config, dict], None] | None = None,
+) -> Path:
+    """Write ``config.yaml`` and ``classes.parquet`` into a folder; returns the config's path.
+
+    ``change`` may alter the config and the columns of the classes before they are written.
+    """
     rng = np.random.default_rng(seed)
     config = _config(rng, arms // 2, rows)
+    if linear:
+        _straighten(config)
     columns = _columns(rng, classes, len(config.get("tenants", {})))
     _size(rng, config, columns)
+    if change is not None:
+        change(config, columns)
     pl.DataFrame(columns).write_parquet(folder / "classes.parquet")
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
 
 
-def build(folder: Path, classes: int, arms: int = 16, rows: int = 40, seed: int = 0) -> Loaded:
+def build(
+    folder: Path,
+    classes: int,
+    arms: int = 16,
+    rows: int = 40,
+    seed: int = 0,
+    linear: bool = False,
+) -> Loaded:
     """The instance as a loaded config."""
-    return load(write(folder, classes, arms, rows, seed))
+    return load(write(folder, classes, arms, rows, seed, linear))
+
+
+def _straighten(config: Config) -> None:
+    """Curves as lines through four points of what they were, and one token use."""
+    config["token_uses"] = {"work": {"exponent": 1.0, "reference_tokens": 1500}}
+    effort = np.array([0.25, 0.5, 1.0, 2.0])
+    for model in config["models"].values():
+        curve = model["success"]
+        score = -curve["ceiling"] * np.expm1(-effort / curve["scale"])
+        points = [[float(y), float(q)] for y, q in zip(effort, score, strict=True)]
+        model["success"] = {"form": "table", "points": points}
 
 
 def _config(rng: np.random.Generator, n_models: int, rows: int) -> Config:

@@ -37,6 +37,7 @@ KEEPS = {
     "training": "Ctrl-C gives the last round",
     "speeds": "Ctrl-C gives the last round",
     "ranges": "Ctrl-C keeps the answer",
+    "baselines": "Ctrl-C keeps the finished ones",
     "splitting": "Ctrl-C keeps the comparison",
     "sweep": "Ctrl-C shows the finished ones",
     "where buying stops": "Ctrl-C shows what is found",

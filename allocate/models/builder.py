@@ -41,9 +41,25 @@ class SlotRows:
     rows: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Pool:
+    """A GPU type by moment: its row, the most there can be, USD per hour that a user pays.
+
+    Where GPUs are bought the pool pays for them, and what a user pays is the row's price.
+    """
+
+    rows: tuple[int, ...]
+    most: tuple[float, ...]
+    pay: tuple[float, ...]
+
+
 @dataclass
 class Builder:
-    """Collects what the layers register. ``periods`` are shares of the day, summing to 1."""
+    """Collects what the layers register.
+
+    ``periods`` are the weights of the moments (``moments.py``), which sum to 1; where there is
+    one future only they are the periods' shares of the day.
+    """
 
     periods: Sequence[float]
     period_names: Sequence[str]
@@ -54,17 +70,32 @@ class Builder:
     counts: list[Count] = field(default_factory=list)
     slots: dict[str, tuple[Slot, SlotRows]] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
+    budgets: list[int] = field(default_factory=list)  # rows that all money uses
+    accounts: tuple[int, ...] = ()  # by moment, the row that money spent in it uses too
+
+    def bill(self, usd: float, moment: int | None = None) -> list[tuple[int, float]]:
+        """What USD spent in a moment, or at every moment, use of the rows of money."""
+        out = [(r, usd) for r in self.budgets]
+        if moment is not None:
+            return out + [(r, usd) for r in self.accounts[moment : moment + 1]]
+        weight: dict[int, float] = {}
+        for r, w in zip(self.accounts, self.periods, strict=False):
+            weight[r] = weight.get(r, 0.0) + w
+        return out + [(r, w * usd) for r, w in weight.items()]
 
     def row(self, name: str, unit: str, capacity: float = 0.0) -> int:
         """Register a row; returns its number."""
         self.rows.append(Row(name, unit, capacity))
         return len(self.rows) - 1
 
-    def period_rows(self, name: str, unit: str, capacity: float = 0.0) -> tuple[int, ...]:
-        """One row a period, each with the period's share of a capacity."""
+    def period_rows(
+        self, name: str, unit: str, capacity: float = 0.0, scale: Sequence[float] | None = None
+    ) -> tuple[int, ...]:
+        """One row a period, each with the period's share of a capacity, times its ``scale``."""
+        scale = scale or (1.0,) * len(self.periods)
         return tuple(
-            self.row(f"{name}[{p}]" if len(self.periods) > 1 else name, unit, w * capacity)
-            for p, w in zip(self.period_names, self.periods, strict=True)
+            self.row(f"{name}[{p}]" if len(self.periods) > 1 else name, unit, w * s * capacity)
+            for p, w, s in zip(self.period_names, self.periods, scale, strict=True)
         )
 
     def activity(

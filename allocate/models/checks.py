@@ -69,6 +69,10 @@ def check_table(config: Config, classes: Classes, file: str) -> Problems:
     limits = [*config.limits.latency.values(), *config.limits.shares.values()]
     if any(limit.classes is not None for limit in limits):
         yield from limited_classes(config, set(classes.names))
+    if config.uncertainty is not None:
+        for name, scenario in config.uncertainty.scenarios.items():
+            at, known = ("uncertainty", "scenarios", name, "classes"), set(classes.names)
+            yield from unknown_keys(at, scenario.classes, known, "classes")
     for reason, wrong in servable(config).rows(classes):
         for decline in (False, True):
             rows = np.flatnonzero((wrong & (classes.decline == decline))[classes.inline :])
@@ -181,6 +185,41 @@ def _tail_risk(config: Config) -> Problems:
         message = f"the probabilities of the loss scenarios sum to {total:g}, not 1"
         hint = "add a scenario for the ordinary case with what is left"
         yield Problem("CFG032", message, hint=hint, path=("limits", "tail_risk", "scenarios"))
+
+
+def _uncertain(config: Config) -> Problems:
+    """Probabilities sum to 1, and what differs is there."""
+    if config.uncertainty is None:
+        return
+    scenarios, at = config.uncertainty.scenarios, ("uncertainty", "scenarios")
+    total = math.fsum(scenario.probability for scenario in scenarios.values())
+    if abs(total - 1) > 1e-6:
+        message = f"the probabilities of the scenarios sum to {total:g}, not 1"
+        hint = "add a scenario for the ordinary case with what is left"
+        yield Problem("CFG043", message, hint=hint, path=at)
+    for name, scenario in scenarios.items():
+        if config.class_table is None:
+            known = config.classes
+            yield from unknown_keys((*at, name, "classes"), scenario.classes, known, "classes")
+        yield from unknown_keys((*at, name, "tenants"), scenario.tenants, config.tenants, "tenants")
+        yield from unknown_keys((*at, name, "gpus"), scenario.gpus, config.gpus, "gpus")
+
+
+def _commitments(config: Config) -> Problems:
+    """What is reserved already is not more than may be, and an interruption leaves some time."""
+    for name, gpu in config.gpus.items():
+        kept, spot = gpu.reserved, gpu.spot
+        if kept is not None and kept.available is not None and kept.committed > kept.available:
+            message = f"{kept.committed:g} GPUs of `{name}` are reserved already, "
+            message += f"but only {kept.available:g} may be"
+            hint = "`available` counts those that are `committed`"
+            at = ("gpus", name, "reserved", "available")
+            yield Problem("CFG044", message, hint=hint, path=at)
+        if spot is not None and spot.useful <= 0:
+            lost = spot.interruptions_per_h * spot.lost_h
+            message = f"interruptions of `{name}` lose {lost:g} hours of every hour"
+            hint = "`interruptions_per_h` times `lost_h` must be below 1"
+            yield Problem("CFG044", message, hint=hint, path=("gpus", name, "spot", "lost_h"))
 
 
 def _shares(config: Config) -> Problems:
@@ -387,6 +426,8 @@ CHECKS: tuple[Callable[[Config], Problems], ...] = (
     _human_levels,
     _tail_risk,
     _shares,
+    _uncertain,
+    _commitments,
     _deployments,
     _retention,
     _training_inputs,

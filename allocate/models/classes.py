@@ -37,6 +37,8 @@ NUMBERS = (
     "max_tpot_ms",
     "max_ttft_s",
     "decline_cost_usd",
+    "max_defer_h",
+    "defer_usd_per_h",
     "trainability",
 )
 TEXTS = ("action", "tenant", "reuse", "sharing")
@@ -124,6 +126,8 @@ class Classes:
     max_tpot_ms: Floats
     max_ttft_s: Floats
     decline_cost_usd: Floats
+    max_defer_h: Floats
+    defer_usd_per_h: Floats
     trainability: Floats
     decline: NDArray[np.bool_]
     action: Coded[str]

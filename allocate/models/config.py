@@ -12,16 +12,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from allocate.models.commitments import OnDemand, Reserved, Spot, Uncertainty
+from allocate.models.section import Section as Section
 from allocate.models.units import Named, Quantity
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are errors, values are never changed later."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
 
 # --- demand -----------------------------------------------------------------------------
 
@@ -40,6 +35,10 @@ class Period(Section):
     hours: Annotated[float, Quantity("h", gt=0)] = Field(description="length of the period")
     demand_scale: Annotated[float, Quantity("1", ge=0)] = Field(
         default=1.0, description="multiplies the arrival rates in this period"
+    )
+    gpu_price_scale: Annotated[float, Quantity("1", ge=0)] = Field(
+        default=1.0,
+        description="multiplies the prices of GPUs in this period, but for reservations",
     )
 
 
@@ -105,6 +104,14 @@ class RequestClass(Section):
     decline: bool = Field(default=True, description="may be declined when serving it does not pay")
     decline_cost_usd: Annotated[float, Quantity("USD", ge=0)] = Field(
         default=0.0, description="loss when declined"
+    )
+    max_defer_h: Annotated[float, Quantity("h", ge=0)] | None = Field(
+        default=None,
+        description="it may be served in a later period, if it then waits no longer than this; "
+        "default: served when it arrives",
+    )
+    defer_usd_per_h: Annotated[float, Quantity("USD/h", ge=0)] = Field(
+        default=0.0, description="price of an hour of that waiting"
     )
     trainability: Annotated[float, Quantity("1", ge=0)] = Field(
         default=1.0, description="θ: success gained per unit of a model's capability gain"
@@ -390,12 +397,32 @@ class Gpu(Section):
     """A GPU type."""
 
     available: Annotated[float, Quantity("GPU", ge=0)] | None = Field(
-        default=None, description="GPUs that can be had at once; default 1e6 (said under assumed)"
+        default=None,
+        description="GPUs that can be had at once; default 1e6 (said under assumed), none where "
+        "they are bought",
     )
     price_usd_per_h: Annotated[float, Quantity("USD/h", ge=0)] = Field(
         default=0.0, description="what a used GPU costs per hour; 0 if already paid"
     )
+    reserved: Reserved | None = None
+    on_demand: OnDemand | None = None
+    spot: Spot | None = None
     label: str | None = None
+
+    @property
+    def bought(self) -> bool:
+        """Whether it says how more are bought."""
+        return not (self.reserved is None and self.on_demand is None and self.spot is None)
+
+    @property
+    def market_usd_per_h(self) -> float:
+        """What a GPU-hour is charged to those who use it: its price by the hour, where sold so."""
+        if not self.bought:
+            return self.price_usd_per_h
+        for offer in (self.on_demand, self.reserved, self.spot):
+            if offer is not None:
+                return offer.price_usd_per_h
+        raise AssertionError("it is bought in one of these ways")
 
 
 class Draft(Section):
@@ -667,6 +694,7 @@ class Config(Section):
     classes: Named[RequestClass] = Field(default_factory=dict)
     class_table: ClassTable | None = None
     training: Training | None = None
+    uncertainty: Uncertainty | None = None
     diagnose: Diagnose = Field(default_factory=Diagnose)
     scenarios: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="name → {dotted path: value}"

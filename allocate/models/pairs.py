@@ -21,8 +21,9 @@ _BLOCK = 4096  # pairs answered at once
 
 
 class Answers(NamedTuple):
-    """Best responses of n pairs, per request: ``profit`` [n] in USD, in the order of the pairs;
-    ``amounts`` [n, J+3] in cell order.
+    """Best responses of n pairs, per request.
+
+    ``profit`` [n] in USD, in the order of the pairs; ``amounts`` [n, J+3] in cell order.
     """
 
     profit: np.ndarray
@@ -33,9 +34,9 @@ class Answers(NamedTuple):
 class Monomials:
     """What the prices of every arm are made of.
 
-    ``quantity`` and ``feature`` are tuples by kind; arrays: ``technology``, ``kind`` [A], ``weight``
-    [A · M, S] the slots that a unit of each monomial of an arm occupies, ``added`` [A · M]
-    of which the slot whose price members add to.
+    ``quantity`` and ``feature`` are tuples by kind; arrays: ``technology``, ``kind`` [A];
+    ``weight`` [A · M, S] the slots that a unit of each monomial of an arm occupies, and
+    ``added`` [A · M] how much of that is the slot whose price members add to.
     """
 
     quantity: tuple[tuple[int, ...], ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,27 +14,32 @@ from allocate.models.choices import Choice
 from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.curves import Constant, RequestCurve
+from allocate.models.deferral import Deferral
 from allocate.models.features import class_features, class_sets
 from allocate.models.keys import distinct
 from allocate.models.menus import menu_of
+from allocate.models.moments import Moments
 from allocate.models.returns import affordable
 from allocate.models.stream import Arm, Stream
+from allocate.models.tails import SERVED, SPENT
 
 
 @dataclass(frozen=True)
 class Demand:
-    """Classes and their members, one for each period in which a class is there.
+    """Classes and their members, one for each moment in which a class is there.
 
-    Arrays: K members. ``rate`` is requests per hour, averaged over the day.
+    Arrays: K members. ``rate`` is requests per hour, averaged over the day and the scenarios.
     """
 
     classes: Classes
     features: Mapping[str, np.ndarray]  # by class
     sets: Mapping[str, np.ndarray]  # by class
     origin: np.ndarray  # [K] → class
-    period: np.ndarray  # [K]
+    period: np.ndarray  # [K] moment
     rate: np.ndarray  # [K]
     one_each: bool  # member k is class k: columns of classes need no copy
+    deferral: Deferral | None = None
+    own: Mapping[str, np.ndarray] = field(default_factory=dict)  # features by member
 
     def of(self, column: np.ndarray) -> np.ndarray:
         """[K] what a column of the classes says of every member."""
@@ -44,21 +49,28 @@ class Demand:
 def demand(
     config: Config,
     classes: Classes,
-    periods: Sequence[str],
-    shares: Sequence[float],
-    scales: Sequence[float],
+    moments: Moments,
 ) -> Demand:
-    """The members of a config's classes; ``shares`` of the day and demand ``scales`` by period."""
-    opened = np.ones((len(classes.periods.labels) + 1, len(periods)), bool)
+    """The members of a config's classes, one for each moment in which a class is there."""
+    opened = np.ones((len(classes.periods.labels) + 1, len(moments)), bool)
     for i, label in enumerate(classes.periods.labels):
-        opened[i] = [p in label for p in periods]
+        opened[i] = [moments.periods[moments.period(m)] in label for m in range(len(moments))]
     # code -1 → the last row: all periods
     origin, period = np.nonzero(opened[classes.periods.codes])
-    weight = HOUR * config.demand.scale * np.asarray(shares) * np.asarray(scales)
+    weight = HOUR * config.demand.scale * np.asarray(moments.weights)
+    weight = weight * np.asarray(moments.demand_scale)
     rate = classes.rate_per_s[origin] * weight[period]
+    factor = moments.rate_factor(classes)
+    if factor is not None:
+        rate = rate * factor[period // len(moments.periods), origin]
     features, sets = class_features(config, classes), class_sets(config, classes)
     one_each = np.array_equal(origin, np.arange(len(classes)))
-    return Demand(classes, features, sets, origin, period, rate, one_each)
+    of = Demand(classes, features, sets, origin, period, rate, one_each)
+    deferral = Deferral.of(classes, moments)
+    if deferral is None:
+        return of
+    own = deferral.features(classes, origin, period % len(moments.periods))
+    return replace(of, deferral=deferral, own=own)
 
 
 def group_traffic(config: Config, of: Demand, shares: Sequence[float]) -> list[float]:
@@ -68,8 +80,19 @@ def group_traffic(config: Config, of: Demand, shares: Sequence[float]) -> list[f
     for group in config.caching.sharing:
         inside = codes == (labels.index(group) if group in labels else -2)
         by_period = np.bincount(of.period[inside], of.rate[inside], len(shares))
+        if of.deferral is not None:
+            by_period = _together(of, inside, by_period)
         out.append(max(float((by_period / np.asarray(shares)).max()), 1e-9))
     return out
+
+
+def _together(of: Demand, inside: np.ndarray, by_moment: np.ndarray) -> np.ndarray:
+    """[moments] requests an hour if all of a scenario that may wait come together."""
+    assert of.deferral is not None
+    n = of.deferral.may.shape[1]
+    waits = inside & of.deferral.may[of.origin, of.period % n, 1:].any(axis=1)
+    mine = np.bincount(of.period[waits], of.rate[waits], len(by_moment))
+    return by_moment - mine + np.repeat(mine.reshape(-1, n).sum(axis=1), n)
 
 
 def arrivals(of: Demand, limit: str) -> float:
@@ -117,7 +140,7 @@ def request_stream(
 ) -> Stream:
     """All members over all choices; call it when every slot and row is registered."""
     menus, menu = menu_of(config, of.classes, choices, of.features)
-    rows, group, menu_of_group = _groups(config, builder, of, menu)
+    rows, group, menus = _groups(config, builder, of, choices, menus, menu)
     names = list(builder.slots)
     # a slot with no price, no row and no addition to it only costs time
     kept = [
@@ -125,10 +148,11 @@ def request_stream(
         for s, n in enumerate(names)
         if n == "latency" or builder.slots[n][0].own_price != 0 or (rows[:, s] >= 0).any()
     ]
-    used = sorted({u.feature for c in choices for u in c.uses} & set(of.features))
+    known = {*of.features, *of.own}
+    used = sorted({u.feature for c in choices for u in c.uses} & known)
     features = np.empty((len(of.rate), len(used)))
     for i, f in enumerate(used):
-        features[:, i] = of.of(of.features[f])
+        features[:, i] = of.own[f] if f in of.own else of.of(of.features[f])
     c = of.classes
     waiting = c.latency_usd_per_s
     waiting = np.where(np.isnan(waiting), config.prices.latency_usd_per_s, waiting)
@@ -138,7 +162,7 @@ def request_stream(
         rate=of.rate,
         features=features,
         group=group,
-        menu=menus[menu_of_group],
+        menu=menus,
         rows=rows[:, kept],
         slots=tuple(builder.slots[names[s]][0] for s in kept),
         arms=tuple(
@@ -184,9 +208,14 @@ def _curves(
 
 
 def _groups(
-    config: Config, builder: Builder, of: Demand, menu: np.ndarray
+    config: Config,
+    builder: Builder,
+    of: Demand,
+    choices: Sequence[Choice],
+    menus: np.ndarray,
+    menu: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Members with the same rows and menu: ([G, slots] rows, [K] → G, [G] → menu)."""
+    """Members with the same rows and menu: ([G, slots] rows, [K] → G, [G, arms] open arms)."""
     c = of.classes
     keys = {
         "period": of.period,
@@ -195,6 +224,10 @@ def _groups(
         "menu": of.of(menu),
         **{f"limit:{name}": of.of(inside) for name, inside in of.sets.items()},
     }
+    later = None
+    if of.deferral is not None:
+        period = of.period % of.deferral.may.shape[1]
+        later, keys["later"] = of.deferral.menus(of.origin, period, choices)
     first, group = distinct(list(keys.values()))
     key = {axis: column[first] for axis, column in keys.items()}
     # codes of the columns → positions in the config
@@ -203,7 +236,8 @@ def _groups(
     rows = np.full((len(first), len(builder.slots)), -1)
     for s, (_, where) in enumerate(builder.slots.values()):
         rows[:, s] = _rows_of(where, key, len(builder.periods))
-    return rows, group, key["menu"]
+    opened = menus[key["menu"]]
+    return rows, group, opened if later is None else opened & later[key["later"]]
 
 
 def _rows_of(where: SlotRows, key: Mapping[str, np.ndarray], n_periods: int) -> np.ndarray | int:
@@ -257,8 +291,12 @@ def _coefficients(
             if u.slot == "latency":
                 for limit in config.limits.latency:
                     put(u.quantity, u.feature, a, f"latency.{limit}", u.coefficient)
+            if u.slot == "money" and SPENT in slot_at:
+                put(u.quantity, u.feature, a, SPENT, u.coefficient)
         for limit in config.limits.latency:
             put("request", "one", a, f"served.{limit}", -1.0)
+        if SERVED in slot_at:
+            put("request", "one", a, SERVED, -1.0)
     return sp.csr_matrix((value, (index, column)), shape=(n_q * n_f * n_a, len(slots)))
 
 

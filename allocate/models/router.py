@@ -26,6 +26,7 @@ def money_slots(builder: Builder, config: Config) -> None:
     rows: tuple[int, ...] = ()
     if budget is not None:
         rows = (builder.row("budgets.money_usd", "USD/h", budget),)
+        builder.budgets += rows
         builder.resource(
             Resource(
                 "budgets.money_usd",

@@ -12,6 +12,8 @@ from allocate.models.choices import choices
 from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.curves import Reuse
+from allocate.models.deferral import with_waiting
+from allocate.models.moments import Moments
 from allocate.models.program import Program
 from allocate.models.reads import Reads
 from allocate.models.requests import (
@@ -26,6 +28,7 @@ from allocate.models.state import Built as Built
 from allocate.models.state import State as State
 from allocate.models.state import advance as advance
 from allocate.models.state import kin as kin
+from allocate.models.tails import tail_rows
 
 
 def build(config: Config, classes: Classes, state: State | None = None) -> Built:
@@ -34,30 +37,36 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
     reuse = _reuse(config)
     needed = serving.needed(config, classes, reuse)
     state = replace(state, grid=serving.speeds(config, state.grid, needed))
-    names, shares, scales = _periods(config)
-    builder = Builder(shares, names)
-    members = demand(config, classes, names, shares, scales)
+    moments = Moments.of(config)
+    builder = Builder(moments.weights, moments.names)
+    members = demand(config, classes, moments)
 
     # each layer hands over its slots, rows and ways; the order is of no consequence
     router.money_slots(builder, config)
+    arriving = np.bincount(members.period, members.rate, len(moments))
+    tail_rows(builder, config, moments, arriving)
     router.latency_slots(builder, config)
     limited = [arrivals(members, n) for n in config.limits.shares]
     share_uses = router.share_limits(builder, config, limited)
     autonomy.value_slot(builder)
     autonomy.risk_slots(builder, config)
     autonomy.human_slot(builder, config)
-    gpus = serving.gpu_rows(builder, config)
-    budget = _row_of(builder, "money")
-    traffic = group_traffic(config, members, shares)
-    tiers = serving.tiers(builder, config, gpus, state.grid, traffic, budget)
-    arms = choices(
-        config,
+    gpus = serving.gpu_rows(builder, config, moments)
+    traffic = group_traffic(config, members, moments.weights)
+    tiers = serving.tiers(builder, config, gpus, state.grid, traffic)
+    arms = with_waiting(
         builder,
-        classes.action.labels,
-        serving.ways(config, tiers, reuse),
-        share_uses,
-        state.capability,
-        Reads(config, classes, members.features),
+        moments,
+        members.deferral,
+        choices(
+            config,
+            builder,
+            classes.action.labels,
+            serving.ways(config, tiers, reuse),
+            share_uses,
+            state.capability,
+            Reads(config, classes, members.features),
+        ),
     )
     streams = [request_stream(config, builder, members, arms)]
     typical = mean_contexts(config, members) if config.training else {}
@@ -66,7 +75,7 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
     contexts = training.contexts(builder, config, worth, typical)
     tokens = serving.decoders(builder, tiers, contexts.values())
     makers = {key: tokens[place] for key, place in contexts.items()}
-    invested = training.training_stream(builder, config, gpus, makers, budget, worth, room)
+    invested = training.training_stream(builder, config, gpus, makers, worth, room)
     if invested is not None:
         streams.append(invested)
     # worth × capability stands in the value of requests and in the worth of training: once
@@ -85,22 +94,15 @@ def build(config: Config, classes: Classes, state: State | None = None) -> Built
         config,
         classes,
         state,
-        names,
-        shares,
+        moments.names,
+        moments.weights,
         tuple(tiers),
         reuse,
         tuple(builder.assumed),
         needed,
+        moments,
+        gpus,
     )
-
-
-def _periods(config: Config) -> tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]]:
-    """(names, shares of the day, demand scales)."""
-    if not config.periods:
-        return ("all day",), (1.0,), (1.0,)
-    hours = np.array([p.hours for p in config.periods.values()])
-    scales = tuple(p.demand_scale for p in config.periods.values())
-    return tuple(config.periods), tuple(hours / hours.sum()), scales
 
 
 def _reuse(config: Config) -> dict[str, Reuse]:
@@ -114,8 +116,3 @@ def _reuse(config: Config) -> dict[str, Reuse]:
         )
         for n, p in config.caching.reuse.items()
     }
-
-
-def _row_of(builder: Builder, slot: str) -> int | None:
-    rows = builder.slots[slot][1].rows
-    return rows[0] if rows else None

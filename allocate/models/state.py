@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from allocate.models.builder import Pool
 from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.curves import Reuse
 from allocate.models.lanes import lane_key, refined, speeds
+from allocate.models.moments import Moments
 from allocate.models.program import Allocation, Program
 from allocate.models.serving import Tier
 from allocate.models.stream import Flows, Stream
@@ -81,7 +83,10 @@ class State:
 
 @dataclass(frozen=True)
 class Built:
-    """A program, the config it came from, and what was assumed on the way."""
+    """A program, the config it came from, and what was assumed on the way.
+
+    ``periods`` and ``shares`` are names and weights of the ``moments``.
+    """
 
     program: Program
     config: Config
@@ -92,7 +97,9 @@ class Built:
     tiers: tuple[Tier, ...]
     reuse: Mapping[str, Reuse]
     assumed: tuple[str, ...]
-    needed: Mapping[str, Sequence[float]] = field(default_factory=dict)  # speeds, by lane family
+    needed: Mapping[str, Sequence[float]]  # speeds, by lane family
+    moments: Moments
+    pools: Mapping[str, Pool]  # GPUs, by type
 
 
 def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) -> State:

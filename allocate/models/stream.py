@@ -25,6 +25,7 @@ from allocate.models.curves import RequestCurve, Response
 
 _FEW, _BUCKETS = 24, 12  # ways of one technology: more than few are bounded in buckets
 _MOST_TOKENS = 1e12  # of a use without a cap, where an allocation has to have a number
+_SPARSE = 32  # members of each group, from which their prices are a product of matrices
 _NEAR = 0.01  # arms within this share of the money a request moves are priced exactly
 
 
@@ -194,7 +195,14 @@ class Stream:
         own = self.own_addition[:, :, arms]
         priced = [y for y in range(self.n_quantities) if own[y].any()]
         groups = self.group[k]
-        for g in np.unique(groups):
+        present = np.unique(groups)
+        if len(k) < _SPARSE * len(present):  # too few of each for a product of matrices
+            features = self.features[k]
+            np.einsum("kf,kyfa->yka", features, table[:, :, :, arms][groups], out=out)
+            for y in priced:
+                out[y] += (features * self.addition[k, None]) @ own[y]
+            return np.moveaxis(out, 0, 1)
+        for g in present:
             at = np.flatnonzero(groups == g)
             every = len(at) == len(k)
             features = self.features[k if every else k[at]]

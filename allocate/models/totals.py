@@ -14,8 +14,10 @@ _CHUNK = 1 << 14  # flows looked at together
 
 
 class Totals(NamedTuple):
-    """``use`` and ``gross`` [rows] per hour, the latter of absolute values; ``costs`` [slots]
-    USD per hour at the slots' own prices and the members' additions.
+    """Of all flows together, per hour.
+
+    ``use`` [rows] and ``gross`` [rows] of absolute values; ``costs`` [slots] USD at the slots'
+    own prices and the members' additions.
     """
 
     use: np.ndarray
@@ -36,7 +38,7 @@ def totals(stream: Stream, flows: Flows, n_rows: int) -> Totals:
         return _of(stream, flows, n_rows)
     with ThreadPoolExecutor(available_cores()) as pool:
         found = pool.map(lambda part: _of(stream, part, n_rows), parts)
-        return Totals(*(sum(x) for x in zip(*found, strict=True)))
+        return Totals(*(np.sum(x, axis=0) for x in zip(*found, strict=True)))
 
 
 def _of(stream: Stream, flows: Flows, n_rows: int) -> Totals:

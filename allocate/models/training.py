@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from allocate.models import config as cfg
-from allocate.models.builder import HOUR, Builder
+from allocate.models.builder import HOUR, Builder, Pool
 from allocate.models.curves import (
     Effort,
     Linear,
@@ -88,9 +88,8 @@ def _worthy(config: cfg.Config, worth: Mapping[str, float]) -> dict[str, cfg.Tra
 def training_stream(
     builder: Builder,
     config: cfg.Config,
-    gpus: Mapping[str, tuple[int, ...]],
+    gpus: Mapping[str, Pool],
     token_rows: Mapping[tuple[str, str], Sequence[int]],
-    budget_row: int | None,
     worth: Mapping[str, float],
     room: Mapping[str, float],
 ) -> Stream | None:
@@ -121,7 +120,7 @@ def training_stream(
             made = token_rows.get((name, kind))
             free = free_tokens(asset, spec, config, room[asset.model])
             ids = _supply(
-                builder, config, name, kind, spec, levels, row, gpus, made, budget_row,
+                builder, config, name, kind, spec, levels, row, gpus, made,
                 replace(limits, free=free),
             )  # fmt: skip
             made_by = [builder.activities[i] for i in ids]
@@ -157,9 +156,8 @@ def _supply(
     spec: cfg.TrainingInput,
     levels: Sequence[cfg.StalenessLevel],
     row: int,
-    gpus: Mapping[str, tuple[int, ...]],
+    gpus: Mapping[str, Pool],
     decoded: Sequence[int] | None,
-    budget_row: int | None,
     limits: Bounds,
 ) -> list[int]:
     """Activities that make one kind of training token, by staleness level and period.
@@ -177,10 +175,9 @@ def _supply(
                 uses.append((decoded[t], level.cost))
             elif spec.gpu is not None:
                 per_gpu = level.cost / (spec.tokens_per_gpu_s * HOUR)  # type: ignore[operator]
-                uses.append((gpus[spec.gpu][t], per_gpu))
-                pay += per_gpu * config.gpus[spec.gpu].price_usd_per_h
-            if budget_row is not None:
-                uses.append((budget_row, pay))
+                uses.append((gpus[spec.gpu].rows[t], per_gpu))
+                pay += per_gpu * gpus[spec.gpu].pay[t]
+            uses += builder.bill(pay, t)
             upper, free = limits.level(uses, pay)
             # what cannot be had at all is kept out by its row
             upper = max(min(upper, SLACK * most), reference_rate(spec, config))

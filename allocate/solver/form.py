@@ -94,6 +94,7 @@ class Way(Part):
     retention_s: float = Field(..., description="how long its prefix is kept")
     shared_prefix: bool
     requests_per_s: float
+    served_in: str | None = Field(None, description="a later period, if it waits for one")
     tokens: dict[str, float | None] = Field(..., description="per request, by token use")
 
 
@@ -115,6 +116,7 @@ class RouterLine(Part):
     share: float = Field(..., description="of the class's arrivals")
     requests_per_s: float
     period: str | None = Field(None, description="part of the day, where there are several")
+    scenario: str | None = Field(None, description="where there are scenarios")
     served_by: str | None = Field(
         None, description="api, own, flat, human or mixed; null when declined"
     )
@@ -144,6 +146,7 @@ class AutonomyLine(Part):
     success: float | None
     risk_usd: float | None = Field(..., description="expected loss of one request")
     period: str | None = Field(None, description="part of the day, where there are several")
+    scenario: str | None = Field(None, description="where there are scenarios")
     wrong_actions: float | None = Field(None, description="expected, of one request")
     latency_s: float | None = Field(None, description="of one request")
     vector: Vector | None = None
@@ -164,6 +167,7 @@ class ServingLine(Part):
     ttft_ms: float | None
     kv_used: float | None = Field(..., description="share of the KV memory in use")
     period: str | None = Field(None, description="part of the day, where there are several")
+    scenario: str | None = Field(None, description="where there are scenarios")
     gpus: float | None = Field(None, description="GPUs of all its replicas")
     speed_utilisation: float | None = Field(
         None, description="utilisation that its speed stands for, before head-room"
@@ -214,6 +218,7 @@ class RegretLine(Part):
 
     class_: str = Field(..., alias="class")
     period: str | None = Field(None, description="part of the day, where there are several")
+    scenario: str | None = Field(None, description="where there are scenarios")
     models: list[str] = Field(..., description="in use; human where one does it")
     best_model: str
     next_model: str | None
@@ -248,6 +253,7 @@ class TokenPrices(Part):
 
     lane: str
     period: str | None = Field(None, description="part of the day, where there are several")
+    scenario: str | None = Field(None, description="where there are scenarios")
     prefill_usd_per_mtok: TokenPrice
     decode_usd_per_mtok: TokenPrice = Field(..., description="at context 0")
     kv_usd_per_gb_hour: float | None
@@ -280,6 +286,7 @@ class VectorLine(Vector):
 
     class_: str = Field(..., alias="class")
     period: str | None = Field(None, description="part of the day, where there are several")
+    scenario: str | None = Field(None, description="where there are scenarios")
     model: str | None
     autonomy: str | None
     gap_usd: float | None = Field(..., description="left against the best model, a request")
@@ -353,6 +360,58 @@ class WholeReplicas(Part):
     certified_at_these_numbers: bool
 
 
+class Reservation(Part):
+    """GPUs of one type that are reserved once, for all periods and scenarios."""
+
+    gpu: str
+    label: str
+    scenario: str | None = Field(None, description="only where it is known beforehand")
+    gpus: float | None = Field(..., description="reserved in all")
+    committed: float | None = Field(..., description="of them, reserved already")
+    available: float | None = Field(..., description="that may be reserved; null: no limit given")
+    price_usd_per_h: float | None
+    usd_per_h: float | None = Field(..., description="of all that are reserved")
+    worth_usd_per_h: float | None = Field(..., description="what the next one would bring")
+    busy: float | None = Field(..., description="share of their time in use, if others idle first")
+
+
+class GpuHours(Part):
+    """Where the GPUs of one type come from in one period."""
+
+    gpu: str
+    scenario: str | None = None
+    period: str | None = None
+    share: float | None = Field(..., description="of the day, times the scenario's probability")
+    used: float | None
+    reserved: float | None
+    own: float | None = Field(..., description="of what is available without being bought")
+    on_demand: float | None
+    spot: float | None = Field(..., description="paid; what interruptions lose is not used")
+    price_usd_per_h: float | None = Field(..., description="of one more GPU for that hour")
+
+
+class Deferred(Part):
+    """Requests of one class that are served in a later period than they arrive in."""
+
+    class_: str = Field(..., alias="class")
+    scenario: str | None = None
+    period: str | None = Field(None, description="they arrive in")
+    served_in: str
+    requests_per_s: float | None
+    share: float | None = Field(..., description="of those that arrive in the period")
+    wait_h: float | None = Field(..., description="on average")
+    usd_per_request: float | None = Field(..., description="price of the waiting")
+
+
+class Scenario(Objective):
+    """How the answer turns out if one scenario comes; ``risk`` has the price of all tails in it."""
+
+    scenario: str
+    probability: float | None
+    requests_per_s: float | None
+    declined_per_s: float | None
+
+
 class Result(Part):
     """A result document."""
 
@@ -373,5 +432,9 @@ class Result(Part):
     rates: Rates | None = None
     start: Start | None = Field(None, description="only of a certified answer")
     whole_replicas: WholeReplicas | None = Field(None, description="with integer_replicas")
+    reservations: list[Reservation] | None = Field(None, description="where GPUs are bought")
+    gpu_hours: list[GpuHours] | None = Field(None, description="where GPUs are bought")
+    deferred: list[Deferred] | None = Field(None, description="where work may wait")
+    scenarios: list[Scenario] | None = Field(None, description="with uncertainty")
     conflicts: list[str] | None = Field(None, description="the limits in conflict, without answer")
     message: str | None = Field(None, description="why there is no answer")

@@ -144,6 +144,7 @@ class Solution:
             "timing": self.timing,
             "solver": self.solver,
         }
+        document |= self.layers.capacity()
         if self.priced:
             document["start"] = start_of(self.program, self.duals, self.built.state)
         if self.whole is not None:

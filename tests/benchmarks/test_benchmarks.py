@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from allocate.models.loader import load_dict
 from benchmarks import success
 from benchmarks.__main__ import SMOKE, app
+from benchmarks.families import FAMILIES
 from benchmarks.one import run_one
 from benchmarks.pool import run_all
 from benchmarks.registry import REGISTRY
@@ -16,7 +17,7 @@ from benchmarks.registry import REGISTRY
 def test_list_names_every_kind() -> None:
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.output.splitlines()] == [*REGISTRY, "synthetic"]
+    assert [line.split()[0] for line in result.output.splitlines()] == [*REGISTRY, *FAMILIES]
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -84,7 +85,7 @@ def test_at_least_300_instances_over_every_kind_and_size() -> None:
 def test_the_table_names_its_failures(tmp_path) -> None:
     records = [
         run_one("exact", 2, 1),
-        {"name": "api", "classes": 3, "seed": 5, "method": "auto", "expect": "optimal"}
+        {"instance": "api", "classes": 3, "seed": 5, "method": "auto", "expect": "optimal"}
         | {"status": "timeout", "ok": False, "seconds": 30.0},
     ]
     document = {"machine": success.machine(), "limit_s": 30, "jobs": 1, "planned": 2}

@@ -90,6 +90,19 @@ def test_json_is_the_document(cli, compared):
     assert json.loads(cli("compare", CONFIG, "--format", "json").out) == compared
 
 
+def test_a_real_screen_where_there_is_nothing_to_gain(cli, golden):
+    ran = cli("compare", CONFIG)
+    assert ran.code == 0, ran.err
+    golden("compare_no_gain.txt", ran.out)
+
+
+def test_knobs_that_a_config_has_no_use_for_are_not_told(cli):
+    out = cli("compare", CONFIG, "--all").out
+    told = out[out.index("How the baselines were set") :]
+    assert "router cost, floor 95 %" in told
+    assert not any(word in told for word in ("busy", "training", "prefixes", "approval"))
+
+
 def test_a_real_comparison_from_the_file(cli, tmp_path):
     out = tmp_path / "compare.json"
     ran = cli("compare", CONFIG, "--baseline", "cheapest,frontier", "--out", out)

@@ -102,6 +102,8 @@ def test_json_has_what_is_promised(cli, shop):
         "left",
         "right",
         "fix",
+        "also",
+        "others_usd_per_hour",
     ):
         assert key in found
     assert found["usd_per_hour"] == pytest.approx(2.0)
@@ -156,3 +158,37 @@ def test_the_result_of_solve_has_no_findings(cli, shop):
     ran = cli("diagnose", "example.yaml", "--observed", "result.json", "-q")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("No findings in what is done today")
+
+
+AVERSE = """\
+version: 1
+prices: {risk_usd: 1}
+models:
+  bold: {quality: 0.9, cost_per_task_usd: 1, wrong_action_rate: 0.3}
+  sure: {quality: 0.8, cost_per_task_usd: 2, wrong_action_rate: 0.05}
+classes:
+  task: {rate_per_s: 0.001, value_usd: 10, loss: 6}
+"""
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "github", "json"])
+def test_a_rule_that_fits_as_well_is_said(cli, tmp_path, monkeypatch, form):
+    monkeypatch.chdir(tmp_path)
+    Path("averse.yaml").write_text(AVERSE)
+    Path("today.csv").write_text("class,model\ntask,sure\n")
+    out = cli("diagnose", "averse.yaml", "--observed", "today.csv", "--format", form).out
+    if form == "json":
+        assert [(f["code"], f["also"]) for f in json.loads(out)["findings"]] == [
+            ("AL101", ["AL102"])
+        ]
+    else:
+        assert "AL102 fits as well" in " ".join(out.split())
+
+
+def test_a_mistake_in_the_table_is_shown_at_its_cell(cli, shop):
+    Path("today.csv").write_text('class,model,share\n"answer",ownn,0.5\n')
+    ran = cli("diagnose", "example.yaml", "--observed", "today.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--> today.csv:2:10\n" in ran.err
+    assert ' 2 | "answer",ownn,0.5\n   |          ^^^^\n' in ran.err
+    assert "did you mean `own`?" in ran.err

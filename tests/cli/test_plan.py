@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.capacity_cases import bought, scenarios
 from tests.solver.cases import everything, fleet
 
 FIXTURE = json.loads((Path(__file__).parent / "fixtures" / "plan.json").read_text("utf-8"))
@@ -199,3 +200,63 @@ def test_a_config_without_an_answer_ends_as_solve_does(cli, tmp_path):
     ran = cli("plan", write(tmp_path, config))
     assert ran.code == 3
     assert "gpus.h100.available" in ran.err
+
+
+# --- capacity decisions -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def uncertain(tmp_path_factory):
+    """Two, four or six GPUs' work: four are reserved."""
+    config = bought(reserved={"price_usd_per_h": 1.0}, on_demand={"price_usd_per_h": 3.0})
+    config["uncertainty"] = scenarios(low=(0.3, 1.0), mid=(0.5, 2.0), high=(0.2, 3.0))
+    config["periods"] = {"day": {"hours": 12}, "night": {"hours": 12}}
+    config["classes"]["batch"] = {**config["classes"]["k"], "rate_per_s": 0.001}
+    config["classes"]["batch"] |= {"max_defer_h": 12, "defer_usd_per_h": 1e-6}
+    return write(tmp_path_factory.mktemp("plan"), config)
+
+
+def test_the_screen_says_what_to_reserve_and_what_knowing_is_worth(cli, uncertain):
+    ran = cli("plan", uncertain)
+    assert ran.code == 0, ran.err
+    assert "Reserve 4 g" in ran.out
+    text = " ".join(ran.out.split())
+    assert "Knowing beforehand which scenario comes would be worth $1.40/h" in text
+    assert "reserving for their mean would lose $0.22/h" in text
+    for title in ("Reservations", "GPUs by period", "Scenarios", "Planned otherwise"):
+        assert title in ran.out
+    drawn = [x for x in ran.out.splitlines() if not x.startswith("  allocate ")]
+    assert max(map(len, drawn)) <= 80
+
+
+def test_the_document_has_reservations_hours_and_scenarios(cli, uncertain):
+    found = json.loads(cli("plan", uncertain, "--format", "json").out)
+    assert found["reservations"][0]["gpus"] == pytest.approx(4.0, rel=1e-3)
+    hours = found["gpu_hours"]
+    assert [h["period"] for h in hours][:2] == ["low: day", "low: night"]
+    price = sum(h["share"] * h["price_usd_per_h"] for h in hours)
+    assert price == pytest.approx(1.0, rel=1e-6)
+    mean = sum(s["probability"] * s["welfare"] for s in found["scenarios"])
+    assert mean == pytest.approx(found["base"]["objective"]["welfare"], rel=1e-9)
+    assert found["uncertainty"]["evpi"] == pytest.approx(1.4, rel=1e-3)
+    assert [p["plan"] for p in found["uncertainty"]["plans"]][1:] == ["low", "mid", "high"]
+    lines = [x for x in found["periods"] if x["resource"] == "gpus.g.on_demand.available"]
+    assert {x["scenario"] for x in lines} == {"low", "mid", "high"}
+
+
+@pytest.mark.parametrize("table", ["reservations", "gpu_hours", "scenarios", "plans", "deferred"])
+def test_tables_of_capacity_alone(cli, uncertain, table):
+    flags = ["plan", uncertain, "--no-advice", "--table", table, "--format", "csv"]
+    ran = cli(*flags)
+    assert ran.code == 0
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    filled = table in ("reservations", "gpu_hours", "scenarios")
+    assert bool(rows) == filled
+
+
+def test_a_solve_has_the_tables_of_capacity_too(cli, uncertain):
+    found = json.loads(cli("solve", uncertain, "--format", "json").out)
+    assert found["reservations"][0]["worth_usd_per_h"] == pytest.approx(1.0, rel=1e-6)
+    lanes = {line["period"] for line in found["layers"]["serving"]}
+    assert {"low: day", "high: night"} <= lanes
+    assert cli("validate", uncertain).code == 0

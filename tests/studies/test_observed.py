@@ -62,6 +62,7 @@ def test_an_empty_cell_is_not_a_zero(scene, tmp_path):
     assert "tokens_edit where empty" in assumed
     assert "autonomy where empty" in assumed
     assert "tokens_plan" not in assumed
+    assert "not in the table, so not served: `ask`, `deploy`" in assumed
 
 
 def test_lanes_are_run_as_the_table_says(tmp_path):
@@ -111,24 +112,127 @@ def test_training_of_the_table_is_what_is_invested(tmp_path):
     assert made == pytest.approx(200000, rel=1e-3)
 
 
+def rollouts() -> dict:
+    """An asset whose rollouts may be of three ages."""
+    out = trainable()
+    asset = out["training"]["assets"]["sft"]
+    asset["update"]["exponent"] = 0.3
+    asset["rollout"] = {"exponent": 0.5, "reference_tokens": 5e7, "price_usd_per_mtok": 0.5}
+    asset["staleness"] = [
+        {"versions": 0, "efficiency": 1.0, "cost": 1.5},
+        {"versions": 2, "efficiency": 0.9, "cost": 1.1},
+        {"versions": 8, "efficiency": 0.5, "cost": 1.0},
+    ]
+    return out
+
+
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("age", "shares", "said"),
     [
-        ("class,model\nakk,cheap\n", "no class `akk`"),
-        ("class,modle\nask,cheap\n", "`modle` is not a column"),
-        ("class,model,share\nask,cheap,half\n", "not a number"),
-        ("class,model,share\nask,cheap,-1\n", "0 or more"),
-        ("class,model,share\nask,cheap,1.5\n", "more than all"),
-        ("class,model\nask,cheap\nask,strong\n", "says no share"),
-        ("deployment\n\n", "no row has a class"),
+        (0, {0: 1.0}, ""),
+        (2, {2: 1.0}, ""),
+        (5, {2: 0.5, 8: 0.5}, ""),
+        (20, {8: 1.0}, "staleness 20 of `sft`: as 8"),
     ],
 )
-def test_mistakes_are_said_with_their_place(scene, tmp_path, text, said):
+def test_rollouts_are_as_old_as_the_table_says(tmp_path, age, shares, said):
+    text = f"class,model,asset,rollout_tokens,update_tokens,staleness\n,,sft,1e6,2e5,{age}\n"
+    outcome = observed_on(scene_of(rollouts()), tmp_path / "today.csv", text + "easy,own,,,,\n")
+    got = {
+        key.split(" tokens, ")[1].split(" ")[0]: level
+        for key, level in outcome.invested.levels.items()
+        if "rollout tokens" in key and level > 1.0
+    }
+    assert got == {str(v): pytest.approx(1e6 * share, rel=1e-3) for v, share in shares.items()}
+    assert said in " ".join(outcome.about["assumed"])
+    assert bool(said) == ("staleness" in " ".join(outcome.about["assumed"]))
+
+
+def test_a_staleness_that_is_not_known_is_not_zero(tmp_path):
+    text = "class,model,asset,rollout_tokens,update_tokens,staleness\neasy,own,,,,\n"
+    scene = scene_of(rollouts())
+    unknown = observed_on(scene, tmp_path / "a.csv", text + ",,sft,1e6,2e5,\n")
+    fresh = observed_on(scene, tmp_path / "b.csv", text + ",,sft,1e6,2e5,0\n")
+    old = observed_on(scene, tmp_path / "c.csv", text + ",,sft,1e6,2e5,8\n")
+    assert unknown.welfare == pytest.approx(fresh.welfare)  # the best that the tokens can be
+    assert "staleness where empty" in " ".join(unknown.about["assumed"])
+    assert "staleness" not in " ".join(fresh.about["assumed"])
+    assert old.invested.capability["own"] < 0.9 * fresh.invested.capability["own"]
+
+
+def test_replicas_beyond_need_are_paid_for(tmp_path):
+    config = fleet()
+    scene = scene_of(config)
+    head = "class,model,deployment,utilisation,replicas\neasy,own,own_h100,,\n"
+    needed = observed_on(scene, tmp_path / "a.csv", head + ",,own_h100,0.7,\n")
+    (lane,) = needed.solution.layers.serving
+    more = lane["replicas"] + 0.5
+    table = head + f",,own_h100,0.7,{more}\n"
+    outcome = observed_on(scene, tmp_path / "b.csv", table)
+    price = config["gpus"]["h100"]["price_usd_per_h"] * lane["gpus"] / lane["replicas"]
+    assert needed.welfare - outcome.welfare == pytest.approx(0.5 * price)
+    (run,) = outcome.solution.layers.serving
+    assert run["replicas"] == pytest.approx(more)
+
+
+def test_fewer_replicas_than_are_needed_is_said(tmp_path):
+    head = "class,model,deployment,utilisation,replicas\neasy,own,own_h100,,\n"
+    outcome = observed_on(scene_of(fleet()), tmp_path / "a.csv", head + ",,own_h100,0.7,0.0001\n")
+    assert "the table has 0.0001: as many as are needed" in " ".join(outcome.about["assumed"])
+
+
+def test_more_replicas_than_there_are_gpus_is_said(tmp_path):
+    config = fleet()
+    head = "class,model,deployment,utilisation,replicas\neasy,own,own_h100,,\n"
+    outcome = observed_on(scene_of(config), tmp_path / "a.csv", head + ",,own_h100,0.7,1e6\n")
+    assert "fit the config's capacities" in " ".join(outcome.about["assumed"])
+    (run,) = outcome.solution.layers.serving
+    assert run["gpus"] == pytest.approx(config["gpus"]["h100"]["available"], rel=1e-6)
+
+
+def test_a_lane_may_be_told_by_period(tmp_path):
+    config = fleet()
+    config["periods"] = {"day": {"hours": 10}, "night": {"hours": 14, "demand_scale": 0.5}}
+    text = (
+        "class,model,deployment,period,utilisation,replicas\neasy,own,own_h100,,,\n"
+        ",,own_h100,day,0.8,3\n,,own_h100,night,0.4,2\n"
+    )
+    outcome = observed_on(scene_of(config), tmp_path / "a.csv", text)
+    lanes = {r["period"]: r for r in outcome.solution.layers.serving}
+    assert {p: r["replicas"] for p, r in lanes.items()} == pytest.approx({"day": 3, "night": 2})
+    assert lanes["day"]["tpot_ms"] > lanes["night"]["tpot_ms"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "place"),
+    [
+        ("class,model\nakk,cheap\n", "no class `akk`", ":2:1"),
+        ("class,model\nask,chaep\n", "did you mean `cheap`", ":2:5"),
+        ("class,modle\nask,cheap\n", "`modle` is not a column", ":1:7"),
+        ("class,modle\nask,cheap\n", "did you mean `model`", ":1:7"),
+        ("class,model,share\nask,cheap,half\n", "not a number", ":2:11"),
+        ("class,model,share\nask,cheap,-1\n", "0 or more", ":2:11"),
+        ("class,model,share\nask,cheap,1.5\n", "more than all", ":2:11"),
+        ("class,model\nask,cheap\nask,strong\n", "says no share", ":2"),
+        ("class,model,replicas\nask,cheap,3\n", "replicas are of a lane", ":2:11"),
+        ("class,staleness\nask,3\n", "staleness is of an asset", ":2:5"),
+        ("class,model\nask,cheap\n,strong\n", "does not say of what", ":3"),
+        ('class,model\n"ask","cheep"\n', "no model `cheep`", ":2:7"),
+        ("deployment\n\n", "no row has a class", ""),
+    ],
+)
+def test_mistakes_are_said_with_their_place(scene, tmp_path, text, said, place):
     with pytest.raises(DataError) as caught:
         observed_on(scene, tmp_path / "today.csv", text)
     message = str(caught.value)
     assert said in message
-    assert "today.csv" in message
+    assert f"today.csv{place}\n" in message + "\n"
+
+
+def test_an_asset_without_tokens_is_not_an_asset_with_none(tmp_path):
+    text = "class,model,asset,rollout_tokens\neasy,own,,\n,,sft,\n"
+    with pytest.raises(DataError, match="nothing is said of the tokens of `sft`"):
+        observed_on(scene_of(trainable()), tmp_path / "today.csv", text)
 
 
 def test_no_file_and_no_kind_of_file(scene, tmp_path):

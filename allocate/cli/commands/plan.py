@@ -39,6 +39,11 @@ class PlanTable(StrEnum):
     SWEEP = "sweep"
     FRONTIER = "frontier"
     CHANGE = "change"
+    RESERVATIONS = "reservations"
+    GPU_HOURS = "gpu_hours"
+    DEFERRED = "deferred"
+    SCENARIOS = "scenarios"
+    PLANS = "plans"
 
 
 Sweep = Annotated[
@@ -90,7 +95,8 @@ PlanTableFlag = Annotated[
     flags.option(
         "--table",
         metavar="NAME",
-        help="Only this table: resources, advice, periods, sweep, frontier or change.",
+        help="Only this table: resources, advice, periods, sweep, frontier, change, "
+        "reservations, gpu_hours, deferred, scenarios or plans.",
         panel=flags.ANSWER,
         show_default=False,
         envvar=None,

@@ -180,14 +180,19 @@ def remarks(document: Row) -> list[str]:
 
 
 def _knobs(knobs: Row) -> str:
-    approval = knobs.get("approval") or {}
-    levels = ", ".join(f"{clean(a)} {clean(n)}" for a, n in approval.items())
-    parts = [
-        f"router {knobs['router']}, floor {number(100 * knobs['quality_floor'], 3)} %",
-        f"token cap {number(knobs['token_cap'], 3)} x, verify {number(knobs['verify'], 3)} x",
-        f"approval: {levels or 'ask where possible'}",
-        f"{number(100 * knobs['utilisation'], 3)} % busy",
-        f"prefixes kept {number(knobs['retention_s'], 4)} s",
-        f"training {number(100 * knobs['training_share'], 3)} %",
-    ]
-    return "; ".join(parts)
+    """Say the knobs that are there; one that the config has no use for is left out."""
+    levels = ", ".join(f"{clean(a)} {clean(n)}" for a, n in (knobs.get("approval") or {}).items())
+    said = {
+        "router": lambda v: f"router {clean(v)}",
+        "quality_floor": lambda v: f"floor {number(100 * v, 3)} %",
+        "token_cap": lambda v: f"token cap {number(v, 3)} x",
+        "verify": lambda v: f"verify {number(v, 3)} x",
+        "approval": lambda v: f"approval: {levels or 'ask where possible'}",
+        "utilisation": lambda v: f"{number(100 * v, 3)} % busy",
+        "retention_s": lambda v: f"prefixes kept {number(v, 4)} s",
+        "training_share": lambda v: f"training {number(100 * v, 3)} %",
+    }
+    together = (("router", "quality_floor"), ("token_cap", "verify"), ("approval",))
+    apart = tuple((name,) for name in ("utilisation", "retention_s", "training_share"))
+    groups = [[said[n](knobs[n]) for n in names if n in knobs] for names in together + apart]
+    return "; ".join(", ".join(group) for group in groups if group)

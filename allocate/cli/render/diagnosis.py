@@ -140,7 +140,8 @@ def workflow_commands(document: dict[str, Any]) -> Iterator[str]:
         ]
         title = f"{f['code']} {f['name']}, {money(f['usd_per_hour'])}/h"
         where = clean(", ".join(f["where"].values()))
-        text = f"{where}: {clean(f['message'])}. Fix: {clean(f['fix'])}. See {f['page']}"
+        also = f" ({' and '.join(f['also'])} fits as well)" if f["also"] else ""
+        text = f"{where}: {clean(f['message'])}{also}. Fix: {clean(f['fix'])}. See {f['page']}"
         yield f"::warning {','.join([*spot, f'title={_property(title)}'])}::{_data(text)}"
     yield f"::notice title=allocate diagnose::{_data(verdict(document))}"
 

@@ -8,6 +8,7 @@ from allocate.cli.render.sheets import Column, Sheet
 from allocate.cli.render.text import clean, number
 
 FIRST = 8  # findings of the first screen
+_WORTH_SAYING = 0.01  # of a finding's size
 Row = dict[str, Any]
 
 
@@ -24,11 +25,24 @@ def findings_sheet(document: Row, whole: bool = False) -> Sheet:
         Column("unit", "", lambda r: r["unit"], right=False, optional=True),
         Column("USD/h", "", lambda r: number(r["usd_per_hour"])),
     ]
-    notes = {i: f"{clean(r['message'])}; fix: {clean(r['fix'])}" for i, r in enumerate(shown)}
+    notes = {i: _note(r) for i, r in enumerate(shown)}
     rows = [[c.cell(line) for c in columns] for line in shown]
     about = "left > right is what is wrong, at shared prices; USD/h is what the fix alone brings"
     hidden = len(lines) - len(shown)
     return Sheet("Findings", columns, rows, hidden, notes, about=about)
+
+
+def _note(line: Row) -> str:
+    """Say what is wrong and how to repair it, and what else there is to know of the size."""
+    text = f"{clean(line['message'])}; fix: {clean(line['fix'])}"
+    others = line["others_usd_per_hour"]
+    if others >= line["usd_per_hour"]:
+        text += "; all of it is what others gain by the room"
+    elif others > _WORTH_SAYING * line["usd_per_hour"]:
+        text += f"; {number(others, 3)} USD/h of it is what others gain by the room"
+    if line["also"]:
+        text += f"; {' and '.join(line['also'])} fits as well"
+    return text
 
 
 def _where(line: Row) -> str:

@@ -14,6 +14,7 @@ from allocate.cli.render.following import Question
 from allocate.cli.render.grid import lay_out
 from allocate.cli.render.lines import STYLES
 from allocate.cli.render.markdown import draw_sheet, escape
+from allocate.cli.render.plan_capacity import capacity_verdict
 from allocate.cli.render.plan_sheets import number_typed, part_sheets, plan_sheets
 from allocate.cli.render.records import draw_records
 from allocate.cli.render.text import clean, money, wrapped
@@ -62,11 +63,13 @@ def records(document: dict[str, Any], part: str) -> list[dict[str, Any]]:
     if part == "frontier":
         frontier = document["frontier"] or {"points": []}
         return frontier["points"]
+    if part == "plans":
+        return (document.get("uncertainty") or {"plans": []})["plans"]
     if part == "change":
         steps = (document["change"] or {"steps": []})["steps"]
         kept = ("step", "welfare", "gain_usd_per_hour")
         return [{**{k: s[k] for k in kept}, **item} for s in steps for item in s["items"]]
-    return document[part] or []
+    return document.get(part) or []
 
 
 def verdict(document: dict[str, Any]) -> list[str]:
@@ -78,6 +81,7 @@ def verdict(document: dict[str, Any]) -> list[str]:
     else:
         welfare = base["objective"]["welfare"]
         out.append(f"{money(welfare)}/h welfare as it stands - {_claim(document)}")
+    out += capacity_verdict(document)
     if change is not None:
         out.append(_way(change))
     if advice:

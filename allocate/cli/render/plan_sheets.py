@@ -6,12 +6,21 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from allocate.cli.render.plan_capacity import (
+    capacity_sheets,
+    deferred_sheet,
+    hours_sheet,
+    plans_sheet,
+    reservations_sheet,
+    scenarios_sheet,
+)
 from allocate.cli.render.price_words import validity
 from allocate.cli.render.sheets import Column, Row, Sheet
 from allocate.cli.render.text import NOTHING, clean, money, noiseless, number
 
 FIRST = 12  # lines of a table on the first screen
 SLACK = 3  # of capacities that are to spare
+_ACROSS = 6  # periods that stand side by side
 _LONG = 76  # cells of a change that stands in a line; a longer one stands under it
 _WHO = 40  # cells of the names of those who move
 _DETAILS = ("money", "latency", "risk", "oversight", "training")
@@ -111,6 +120,10 @@ def periods_sheet(document: Row) -> Sheet | None:
     if not resources:
         return None
     by = {(line["resource"], line["period"]): line for line in lines}
+    units = {clean(line["unit"]) for line in lines if line["resource"] in priced}
+    about = f"net price of a unit in that part of the day, {' or '.join(sorted(units))}"
+    if len(names) > _ACROSS:
+        return _down(names, resources, by, about)
     columns = [Column("resource", "", lambda r: clean(r["resource"]), right=False)]
     for name in names:
         columns.append(
@@ -121,9 +134,23 @@ def periods_sheet(document: Row) -> Sheet | None:
                 optional=len(columns) > 4,
             )
         )
-    units = {clean(line["unit"]) for line in lines if line["resource"] in priced}
-    about = f"net price of a unit in that part of the day, {' or '.join(sorted(units))}"
     rows = [[c.cell({"resource": r}) for c in columns] for r in resources]
+    return Sheet("Prices by period", columns, rows, about=about)
+
+
+def _down(names: list[str], resources: list[str], by: dict[Any, Row], about: str) -> Sheet:
+    """Periods one below the other, where there are too many to stand side by side."""
+    columns = [Column("period", "", lambda r: clean(r["period"]), right=False)]
+    for i, path in enumerate(resources):
+        columns.append(
+            Column(
+                short_path(path, resources),
+                "",
+                lambda r, p=path: number(by[p, r["period"]]["value"]),
+                optional=i > 1,
+            )
+        )
+    rows = [[c.cell({"period": name}) for c in columns] for name in names]
     return Sheet("Prices by period", columns, rows, about=about)
 
 
@@ -255,6 +282,7 @@ def plan_sheets(document: Row, whole: bool = False) -> list[Sheet]:
         frontier_sheet(document),
         sweep_sheet(document, whole),
         advice_sheet(document, whole),
+        *capacity_sheets(document, whole),
         resources_sheet(document, whole),
         periods_sheet(document),
     ]
@@ -267,11 +295,17 @@ def part_sheets(document: Row, part: str, whole: bool = False) -> list[Sheet]:
         "resources": resources_sheet,
         "advice": advice_sheet,
         "sweep": sweep_sheet,
+        "gpu_hours": hours_sheet,
+    }
+    plain: dict[str, Any] = {
+        "periods": periods_sheet,
+        "frontier": frontier_sheet,
+        "reservations": reservations_sheet,
+        "scenarios": scenarios_sheet,
+        "deferred": deferred_sheet,
+        "plans": plans_sheet,
     }
     if part == "change":
         return change_sheets(document, whole)
-    if part in makers:
-        sheet = makers[part](document, whole)
-    else:
-        sheet = periods_sheet(document) if part == "periods" else frontier_sheet(document)
+    sheet = makers[part](document, whole) if part in makers else plain[part](document)
     return [] if sheet is None else [sheet]

@@ -37,6 +37,5 @@ class Answered:
         return self.allocation.flows[0]
 
     def when(self, period: int) -> dict[str, str]:
-        """The column that says when: none where all of the day is one period."""
-        periods = self.built.periods
-        return {"period": periods[period]} if len(periods) > 1 else {}
+        """The columns that say when: none where there is one moment only."""
+        return self.built.moments.when(period)

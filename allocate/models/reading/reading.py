@@ -10,6 +10,7 @@ import numpy as np
 from allocate.models.program import Allocation, Program
 from allocate.models.reading.answered import Answered
 from allocate.models.reading.artifacts import Dashboard, priced_levels, with_yield
+from allocate.models.reading.capacity import Capacity
 from allocate.models.reading.chances import no_chances
 from allocate.models.reading.profits import profits
 from allocate.models.reading.rates import rates
@@ -63,6 +64,18 @@ class Reading:
             "serving": self.serving,
             "training": self.training,
         }
+
+    def capacity(self) -> dict[str, Table]:
+        """What is reserved and bought, what waits, and how the scenarios turn out, if any."""
+        built = self._answer.built
+        found, out = Capacity(self._answer), {}
+        if any(g.bought for g in built.config.gpus.values()):
+            out = {"reservations": found.reservations(), "gpu_hours": found.gpu_hours()}
+        if any("defer" in arm.labels for arm in self._answer.stream.arms):
+            out["deferred"] = found.deferred()
+        if built.moments.scenarios:
+            out["scenarios"] = found.scenarios()
+        return out
 
     def artifacts(self) -> dict[str, Any]:
         """Tables for other programs: schedules, regret, token prices, caches, training."""

@@ -79,11 +79,19 @@ class Requests:
             "retention_s": labels.get("retention_s") or 0.0,
             "shared_prefix": labels.get("shared_prefix", False),
             "requests_per_s": self._per_s(member, float(self.flows.requests[flow])),
+            **self._deferred(member, labels),
             "tokens": {
                 u: float(self._amounts[flow, 1 + j])
                 for j, u in enumerate(self.built.config.token_uses)
             },
         }
+
+    def _deferred(self, member: int, labels: dict) -> dict[str, str]:
+        """The later period in which it is served, if it waits."""
+        if not labels.get("defer"):
+            return {}
+        at = self.built.moments.later(int(self.stream.period[member]), labels["defer"])
+        return {"served_in": self.built.periods[at]}
 
     def _declined(self) -> list[dict[str, Any]]:
         served = np.bincount(self.flows.member, self.flows.requests, len(self.stream.rate))

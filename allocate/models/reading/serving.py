@@ -92,7 +92,8 @@ class Serving:
             then = at[labels["tier"]]
             tier = at[labels["prefill"]] if labels["prefill"] else then
             c = int(stream.origin[k])
-            total = sums.setdefault((tier.key, int(stream.period[k])), [0.0, 0.0])
+            when = self.built.moments.later(int(stream.period[k]), labels.get("defer", 0))
+            total = sums.setdefault((tier.key, when), [0.0, 0.0])
             total[0] += x * tier.ttft_per_token * (self._uncached(c, labels) + more)
             if tier is not then:
                 moved = self._tokens(c, prompt_shares(self.built.config)) + more

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from allocate.models import lanes as menus
-from allocate.models.builder import HOUR, Builder
+from allocate.models.builder import HOUR, Builder, Pool
 from allocate.models.config import Config, Deployment
 from allocate.models.curves import Lane
 from allocate.models.program import Count, Resource
@@ -108,10 +108,9 @@ class Tier:
 def tiers(
     builder: Builder,
     config: Config,
-    gpus: Mapping[str, tuple[int, ...]],
+    gpus: Mapping[str, Pool],
     grid: Mapping[str, Sequence[float]] | None,
     sharing: Sequence[float],
-    budget_row: int | None,
 ) -> list[Tier]:
     """Register every lane of every deployment, and the capacities that the user may change.
 
@@ -124,7 +123,7 @@ def tiers(
         for fam, lane in menus.lanes(name, d).items():
             for u in menu[fam]:
                 held = _Held(name, d, lane, fam, u, _lane_rows(builder, d, menus.lane_key(fam, u)))
-                ids = _replicas(builder, config, held, gpus[d.gpu], budget_row, makers)
+                ids = _replicas(builder, held, gpus[d.gpu], makers)
                 out.append(_tier(builder, config, held, ids, sharing))
         for field, supplies in makers.items():
             _lane_resource(builder, name, d, field, supplies)
@@ -175,30 +174,26 @@ def _lane_rows(builder: Builder, d: Deployment, key: str) -> dict[str, tuple[int
 
 def _replicas(
     builder: Builder,
-    config: Config,
     held: _Held,
-    gpu_row: tuple[int, ...],
-    budget_row: int | None,
+    gpus: Pool,
     makers: _Makers,
 ) -> tuple[int, ...]:
     """Replicas of a lane in every period; notes in ``makers`` who makes what is limited."""
     d, rows = held.spec, held.rows
-    pay = d.gpus_per_replica * config.gpus[d.gpu].price_usd_per_h
     made = {"KV": ("kv_memory_gb", d.kv_memory_gb), "batch": ("max_batch", d.max_batch)}
     made = {what: (field, float(n)) for what, (field, n) in made.items() if what in rows and n}
     ids = []
     for t, share in enumerate(builder.periods):
-        uses = [(rows["busy"][t], -1.0), (gpu_row[t], d.gpus_per_replica)]
+        pay = d.gpus_per_replica * gpus.pay[t]
+        uses = [(rows["busy"][t], -1.0), (gpus.rows[t], d.gpus_per_replica)]
         uses += [(rows[what][t], -n) for what, (_, n) in made.items()]
-        if budget_row is not None:
-            uses.append((budget_row, pay))
-        available = builder.rows[gpu_row[t]].capacity
+        uses += builder.bill(pay, t)
         i = builder.activity(
             f"replicas {held.key}[{builder.period_names[t]}]",
             uses,
             pay,
             "money",
-            2.0 * available / d.gpus_per_replica,  # the row binds, not this
+            2.0 * gpus.most[t] / d.gpus_per_replica,  # the row binds, not this
             layer="serving",
             deployment=held.deployment,
             family=held.family,

@@ -156,4 +156,4 @@ def _decode(
 
 
 def _replica_usd(tier: Tier, config: Config) -> float:
-    return tier.spec.gpus_per_replica * config.gpus[tier.spec.gpu].price_usd_per_h
+    return tier.spec.gpus_per_replica * config.gpus[tier.spec.gpu].market_usd_per_h

@@ -175,28 +175,3 @@ class Split:
     def use(self) -> np.ndarray:
         """[rows] of all members together."""
         return self.choices.pairs.use(self.flow, self.amounts, self.choices.market.n_rows)
-
-    def near(self, band: float) -> Choices:
-        """The members with only the arms that are within a band of the best choice.
-
-        The band is a share of the money at stake. Whoever would rather decline by more than
-        that keeps no arm.
-        """
-        own = self.choices
-        decline = -own.market.stream.decline_cost[own.members]
-        least = np.maximum(self.top, decline) - band * own.market.scale[own.members]
-        at = self.profit >= least[own.owner]
-        counts = np.bincount(own.owner[at], minlength=len(own.members))
-        return Choices(own.market, own.members, np.append(0, np.cumsum(counts)), own.arm[at])
-
-
-def beside(parts: list[Choices]) -> Choices:
-    """Choices of several lists of members, one after the other."""
-    ends = np.cumsum([0] + [len(p.arm) for p in parts])
-    start = [p.start[:-1] + e for p, e in zip(parts, ends, strict=False)]
-    return Choices(
-        parts[0].market,
-        np.concatenate([p.members for p in parts]),
-        np.append(np.concatenate(start), ends[-1]),
-        np.concatenate([p.arm for p in parts]),
-    )

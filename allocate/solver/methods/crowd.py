@@ -19,10 +19,9 @@ best are then left out of the passes that follow, until a screening at the price
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,13 +29,14 @@ import scipy.sparse as sp
 from allocate.cores import available_cores
 from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Flows
-from allocate.solver.methods.choices import Choices, Market, Split, beside
+from allocate.solver.methods.choices import Choices, Market, Split
 from allocate.solver.methods.model import add_curvature
 from allocate.solver.methods.pricing import Pass
 
 _CHUNK = 1 << 15  # pairs that one thread prices at once
 _KEPT = 1 << 23  # pairs whose order is kept from one pass to the next
-_SMOOTH, _TURNING = 2048, 16384  # members whose curvature stands for all: settled, split
+_AWAY = (4.0, 15.0)  # heats from a tie: up to there a member is split evenly, hardly
+_SAMPLES = (16384, 4096, 2048)  # members whose curvature stands for all of those, and the rest
 _FAINT = 1e-6  # a share of a member that is not worth its tangent
 
 
@@ -73,7 +73,10 @@ class Looker(Protocol):
         ...
 
     def screened(self, duals: np.ndarray, band: float) -> Looker:
-        """Price all open arms once; a looker over those within the band of the best."""
+        """Price all open arms once; a looker over those within the band of the best.
+
+        Everyone keeps the best arm, also who would rather decline: prices may fall.
+        """
         ...
 
 
@@ -90,7 +93,19 @@ class NumpyLooker:
 
     def look(self, duals: np.ndarray, heat: float = 0.0) -> Look:
         """See ``Looker``."""
-        return self._look(duals, heat, lambda split: None)[0]
+        k = len(self.market.stream.rate)
+        top, margin, arm = np.empty(k), np.empty(k), np.empty(k, np.int32)
+        pricer = self.market.pricer(duals)
+
+        def work(i: int) -> tuple[float, np.ndarray]:
+            split = self._chunk(i).split(pricer, heat)
+            part = slice(*self._chunks[i])
+            top[part], arm[part], margin[part] = split.top, split.arm, split.margin
+            return split.value, split.use()
+
+        with ThreadPoolExecutor(available_cores()) as pool:
+            values, uses = zip(*pool.map(work, range(len(self._chunks))), strict=True)
+        return Look(duals, heat, top, arm, margin, sum(values), np.sum(uses, axis=0))
 
     def choices(self, members: np.ndarray) -> Choices:
         """See ``Looker``."""
@@ -98,26 +113,22 @@ class NumpyLooker:
 
     def screened(self, duals: np.ndarray, band: float) -> NumpyLooker:
         """See ``Looker``."""
-        found = NumpyLooker(self.market)._look(duals, 0.0, lambda split: split.near(band))[1]
-        return NumpyLooker(self.market, beside(found))
+        market, stream = self.market, self.market.stream
 
-    def _look(
-        self, duals: np.ndarray, heat: float, keep: Callable[[Split], Any]
-    ) -> tuple[Look, list]:
-        """A pass, and what is to be kept of every chunk of it."""
-        k = len(self.market.stream.rate)
-        top, margin, arm = np.empty(k), np.empty(k), np.empty(k, np.int32)
-        pricer = self.market.pricer(duals)
+        def work(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            profit = stream.profits(duals, part)
+            top = profit.max(axis=1, initial=-np.inf)
+            best = np.maximum(top, -stream.decline_cost[part]) - band * market.scale[part]
+            near = profit >= np.minimum(best, top)[:, None]  # who declines keeps one arm too
+            near &= np.isfinite(profit)
+            return np.nonzero(near)[1].astype(np.int32), near.sum(axis=1)
 
-        def work(i: int) -> tuple[float, np.ndarray, Any]:
-            split = self._chunk(i).split(pricer, heat)
-            part = slice(*self._chunks[i])
-            top[part], arm[part], margin[part] = split.top, split.arm, split.margin
-            return split.value, split.use(), keep(split)
-
+        everyone = np.arange(len(stream.rate))
+        parts = np.array_split(everyone, 1 + len(everyone) * len(stream.arms) // _CHUNK // 4)
         with ThreadPoolExecutor(available_cores()) as pool:
-            values, uses, kept = zip(*pool.map(work, range(len(self._chunks))), strict=True)
-        return Look(duals, heat, top, arm, margin, sum(values), sum(uses)), list(kept)
+            arms, counts = zip(*pool.map(work, parts), strict=True)
+        start = np.append(0, np.cumsum(np.concatenate(counts)))
+        return NumpyLooker(market, Choices(market, everyone, start, np.concatenate(arms)))
 
     def _chunk(self, i: int) -> Choices:
         if i in self._kept:
@@ -143,8 +154,8 @@ class Settled:
     def around(cls, looker: Looker, look: Look, apart: np.ndarray, seed: int = 0) -> Settled:
         """All that the pass found, less the members apart; its curvature from samples.
 
-        Members that are split and those that are not are sampled each on their own: the
-        former are few and carry the kinks, the latter carry the curvature of the tokens.
+        Members that are split evenly, hardly, and not at all are sampled each on their own:
+        the first are few and carry the kinks, the last carry the curvature of the tokens.
         """
         stream, k = looker.market.stream, len(looker.market.stream.rate)
         pricer = looker.market.pricer(look.duals)
@@ -156,8 +167,9 @@ class Settled:
             value, use = value - split.value, use - split.use()
         rng = np.random.default_rng(seed)
         hessian = np.zeros((len(use),) * 2)
-        turning = (look.margin < 15.0 * look.heat) & rest
-        kinds = ((turning, _TURNING), (rest & ~turning & (stream.rate > 0), _SMOOTH))
+        live = rest & (stream.rate > 0)
+        near, along = (live & (look.margin < times * look.heat) for times in _AWAY)
+        kinds = zip((near, along & ~near, live & ~along), _SAMPLES, strict=True)
         for kind, most in kinds:
             some, times = np.flatnonzero(kind), 1.0
             if len(some) > most:

@@ -265,9 +265,9 @@ def _slab_screening(form: Form, table: Any, menu: Any, band: Any, slab: Members)
         profit = _profits(form, table[g], part)[0]
         # what is not a number is looked at in full precision
         known = jnp.where(menu[g] & ~jnp.isnan(profit), profit, -jnp.inf)
-        best = jnp.maximum(known.max(axis=1), -part.decline)
-        least = (best - band * part.stake)[:, None]
-        return carry, menu[g] & ~(profit < least) & (part.rate > 0)[:, None]
+        top = known.max(axis=1)
+        least = jnp.minimum(top, jnp.maximum(top, -part.decline) - band * part.stake)
+        return carry, menu[g] & ~(profit < least[:, None]) & (part.rate > 0)[:, None]
 
     return jax.lax.scan(chunk, None, slab)[1]
 

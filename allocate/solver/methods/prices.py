@@ -18,21 +18,25 @@ from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 from allocate.solver.methods.choices import Market
 from allocate.solver.methods.crowd import Look, Looker, NumpyLooker, Settled, settled_flows
+from allocate.solver.methods.heated import heated
 from allocate.solver.methods.newton import Result, newton
 from allocate.solver.methods.recovery import recover
 from allocate.solver.methods.start import sampled
+from allocate.solver.methods.straight import straight
 
 SMALL = 3000  # members that are all held apart
-_FIRST = 1000  # members of the first sample
-_GROWTH = 8  # from one sample to the next
+_FIRST = 600  # members of the first sample
+_GROWTH = 13  # at most, from one sample to the next
 _COOLING = 0.4
-_WARMEST = 0.05
+_WARMEST, _WARM = 0.05, 0.004  # heats to start from: cold, and near the answer
 _PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
 _BAND = 1.0  # … those within so many times the last heat
 _MOST = 3000  # members held apart
-_PASSES = 40
-_BANDS = (0.1, 0.02)  # arms so far below the best stay in passes: on a sample, and on all
-_COMPILE = 1_000_000  # members × arms from which a pass is compiled
+_PASSES, _TRIES = 40, 8  # in all, and at one heat
+_APART, _LAST_STEPS = 20_000, 12  # so many members may all be held apart, for some steps
+_BANDS = (0.1, 0.04)  # arms so far below the best stay in passes: at first, and later
+_STRAYED, _AT_LAST = 1e-2, 1e-5  # of the money at stake may have moved far between screenings
+_COMPILE = 8_000_000  # members × arms from which a pass is compiled
 
 Progress = Callable[[dict], None]
 
@@ -50,6 +54,12 @@ def solve_prices(
     k = len(crowd.rate)
     if k <= SMALL:
         return newton(program, duals, progress=progress)
+    if straight(program):
+        found = heated(program, tolerance, progress)
+        worth = program.welfare(found.allocation) if found.allocation else -np.inf
+        if found.dual - worth <= 0.9 * tolerance * program.scale(found.dual):
+            return found
+        duals, warm = found.duals, True
     rng = np.random.default_rng(seed)
     heat, iterations = _WARMEST, 0
     for size in [] if warm else _sizes(k):
@@ -59,37 +69,43 @@ def solve_prices(
         else:
             search = _Search(part, duals, progress)
             search.screen(_BANDS[0])
-            search.cool(heat, _last_heat(part), rest=3.0)
-            result, heat = search.result(), 2 * _last_heat(part)
+            search.cool(heat, 0.0, rest=3.0)
+            result, heat = search.result(), 2 * search.current.heat
         duals, iterations = result.duals, iterations + result.iterations
     search = _Search(program, duals, progress)
     search.iterations = iterations
-    last = max(_last_heat(program), float(np.sqrt(0.1 * tolerance)))
-    search.screen(_BANDS[0] if warm else _BANDS[1])
-    search.cool(last if warm else heat, last, least=0.03 * tolerance)
-    search.freeze()
-    allocation = search.allocation(tolerance) if last > _last_heat(program) else None
-    if allocation is None:
-        search.finish(tolerance)
-        allocation = search.allocation(tolerance, best=True)
+    coldest = float(np.sqrt(0.1 * tolerance))
+    search.screen(_BANDS[0])
+    search.cool(_WARM if warm else heat, coldest, least=0.03 * tolerance)
+    if search.strayed(_AT_LAST):
+        search.screen(_BANDS[1])
+        search.cool(coldest, coldest, least=0.03 * tolerance)
+    allocation = None
+    if search.rested or k > _APART:
+        search.freeze()
+        allocation = search.allocation(tolerance)
+        if allocation is None:
+            search.finish(tolerance)
+            allocation = search.allocation(tolerance, best=True)
     result = search.result()
+    if search.short > 0.9 * tolerance and k <= _APART:
+        exact = newton(program, result.duals, _LAST_STEPS, progress=progress)
+        exact.iterations, exact.passes = (
+            exact.iterations + result.iterations,
+            exact.passes + result.passes,
+        )
+        if exact.allocation is not None:
+            return exact
     result.allocation = allocation
     return result
 
 
 def _sizes(k: int) -> list[int]:
     """Sizes of the samples, smallest first."""
-    out = [min(_FIRST, SMALL)]
-    while out[-1] * _GROWTH < k / 4:
-        out.append(out[-1] * _GROWTH)
-    return out
-
-
-def _last_heat(program: Program) -> float:
-    """Heat at which few enough members are near a tie to hold them apart."""
-    live = np.count_nonzero(program.streams[0].rate)
-    rows = np.count_nonzero(program.capacity) + 1
-    return min(_WARMEST, max(_PER_ROW * rows / max(live, 1), 1e-7))
+    first = min(_FIRST, SMALL)
+    steps = max(1, int(np.ceil(np.log(k / first) / np.log(_GROWTH))))
+    growth = (k / first) ** (1.0 / steps)
+    return [int(first * growth**i) for i in range(steps)]
 
 
 def _looker(crowd: Stream, n_rows: int) -> Looker:
@@ -116,6 +132,8 @@ class _Search:
         self.look: Look | None = None
         self.screening: Look | None = None  # the first look after the last screening
         self.value = np.inf
+        self.rested = True  # the last cooling came to its end
+        self.short = np.inf  # by so much the allocation falls short of the dual, as a share
         self.heat = 0.0  # of the last warm pass
 
     def screen(self, band: float) -> None:
@@ -124,30 +142,36 @@ class _Search:
         self.looker, self.band = self.everything.screened(self.duals, band), band
         self.screening = None
 
-    def strayed(self) -> bool:
-        """Whether prices moved so far since the screening that another arm may be wanted."""
+    def strayed(self, much: float) -> bool:
+        """Whether other arms may be wanted by now than at the screening.
+
+        That is if the prices moved half a band for more than so ``much`` of all money at stake.
+        """
         if self.screening is None:
             return False
         scale = self.everything.market.scale
         with np.errstate(invalid="ignore"):
-            moved = np.abs(self._current.top - self.screening.top) / scale
-        return bool(np.any(np.isfinite(moved) & (moved > 0.3 * self.band)))
+            moved = np.abs(self.current.top - self.screening.top) > 0.5 * self.band * scale
+        weight = self.crowd.rate * scale
+        return float(weight[moved].sum()) > much * float(weight.sum())
 
     def cool(self, start: float, end: float, rest: float = 0.1, least: float = 0.0) -> None:
         """Follow the warm dual from one heat down to another: a step at each, then to rest.
 
-        At rest is where a step promises less than ``rest`` · heat², what the warmth costs,
-        or less than ``least``.
+        It ends where fewer than a few members for every row are near a tie: they are too few
+        to be one smooth function of the prices. At rest is where a step promises less than
+        ``rest`` · heat², what the warmth costs, or less than ``least``. Where many members
+        turn at one price it comes to nothing, and is given up.
         The pass that judges a step is made at the next heat already: the warm dual falls
         with the heat, so a step that is worth its promise there is good.
         """
         nobody = np.zeros(0, int)
-        little = max(rest * end**2, least)
-        heat = max(start, end)
-        self._pass(self.duals, heat, accept=True)
-        stiff = np.ones(len(self.duals))
-        while self.passes < _PASSES:
-            look = self._current
+        self._pass(self.duals, max(start, end), accept=True)
+        stiff, tries, self.rested = np.ones(len(self.duals)), 0, True
+        while self.passes < _PASSES and tries < _TRIES:
+            look = self.current
+            end = max(end, self._coldest(look))
+            little = max(rest * end**2, least)
             bulk = Settled.around(self.looker, look, nobody).stiffened(stiff)
             step = self._newton(nobody, bulk, 1e-9)
             promised = self._share(self.value - step.dual)
@@ -156,16 +180,24 @@ class _Search:
                 return
             heat = max(end, _COOLING * look.heat)
             gained = self._pass(step.duals, heat)
+            tries = tries + 1 if self.current.heat == look.heat else 0
             if gained >= 0.3 * promised:
                 stiff = np.ones(len(stiff)) if gained >= 0.7 * promised else np.sqrt(stiff)
                 if look.heat <= end and promised <= little:
                     return  # the next step would gain next to nothing
             else:  # the use of some rows turned further than the curvature said
                 stiff = stiff * _stiffer(look, self._last, bulk)
+        self.rested = False
+
+    def _coldest(self, look: Look) -> float:
+        """Heat within which just enough members are near a tie."""
+        few = int(_PER_ROW * (np.count_nonzero(self.program.capacity) + 1))
+        near = look.margin[np.isfinite(look.margin)]
+        return min(_WARMEST, float(np.partition(near, few)[few])) if len(near) > few else _WARMEST
 
     def freeze(self) -> None:
         """An exact pass at the prices reached."""
-        self.heat = self._current.heat
+        self.heat = self.current.heat
         self._pass(self.duals, 0.0, accept=True)
 
     def finish(self, tolerance: float) -> None:
@@ -173,7 +205,7 @@ class _Search:
         band = np.full(len(self.crowd.rate), _BAND * self.heat)
         extra = np.zeros(0, int)
         while True:
-            look = self._current
+            look = self.current
             near = np.flatnonzero(look.margin < band)
             if len(near) > _MOST:
                 near = near[np.argpartition(look.margin[near], _MOST)[:_MOST]]
@@ -204,13 +236,16 @@ class _Search:
         None if that falls short of the dual by more than the tolerance, unless the ``best``
         found is wanted all the same.
         """
-        look, crowd = self._current, self.crowd
+        look, crowd = self.current, self.crowd
         found: tuple[float, np.ndarray, Allocation] | None = None
         live = np.flatnonzero(np.isfinite(look.margin))
         order = live[np.argsort(look.margin[live], kind="stable")]
         few = 20 * len(self.program.rows) + 100
         inside = int(np.searchsorted(look.margin[order], 2.0 * self.heat))
-        for count in (max(few, min(inside, 4 * few)), 4 * few, 16 * few):
+        counts = [max(few, min(inside, 4 * few)), 4 * few, 16 * few]
+        if best:  # a mass tie: many members turn at one price
+            counts.append(_APART)
+        for count in counts:
             near = np.sort(order[:count])
             rest = Settled.around(self.looker, look, near)
             rows = tuple(
@@ -231,13 +266,14 @@ class _Search:
                 found = (short, near, allocation)
             if short <= 0.5 * tolerance or count >= len(order):
                 break
-        if found is None or (found[0] > 0.9 * tolerance and not best):
+        self.short = np.inf if found is None else found[0]
+        if found is None or (self.short > 0.9 * tolerance and not best):
             return None
         return self._joined(found[1], found[2])
 
     def _joined(self, near: np.ndarray, found: Allocation) -> Allocation:
         first, *others = found.flows
-        rest = settled_flows(self.looker, self._current, near)
+        rest = settled_flows(self.looker, self.current, near)
         joined = Flows(
             np.concatenate([rest.member, near[first.member]]),
             np.concatenate([rest.arm, first.arm]),
@@ -249,7 +285,8 @@ class _Search:
     # --- steps ------------------------------------------------------------------------------
 
     @property
-    def _current(self) -> Look:
+    def current(self) -> Look:
+        """The look at the best prices so far."""
         assert self.look is not None, "a pass comes first"
         return self.look
 
@@ -278,9 +315,9 @@ class _Search:
         gained = 0.0 if accept else self._share(self.value - value)
         if accept or gained > 0:
             self.look, self.value, self.duals = there, value, duals
-            if self.strayed():
-                self.screen(self.band)
-                return self._pass(duals, heat, accept=True) or gained
+            if self.strayed(_STRAYED):
+                self.screen(_BANDS[1])
+                self._pass(duals, heat, accept=True)
         return gained
 
     def _share(self, amount: float) -> float:
@@ -295,7 +332,7 @@ class _Search:
                     "gap": promised,
                     "passes": self.passes,
                     "apart": apart,
-                    "heat": self._current.heat,
+                    "heat": self.current.heat,
                     "members": len(self.crowd.rate),
                 }
             )

@@ -14,7 +14,7 @@ never does worse than a smaller coalition. Spending is limited to the baseline's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import factorial
@@ -35,11 +35,16 @@ _PART = 1e-9  # of a class's rate: less than this went nowhere
 
 @dataclass(frozen=True)
 class Attribution:
-    """``shares`` in USD/h sum to ``gain``; ``worth`` is what every coalition reaches, USD/h."""
+    """``shares`` in USD/h sum to ``gain``; ``worth`` is what every coalition reaches, USD/h.
+
+    ``best`` is the answer of all layers together: a coalition's where that was found to be
+    worth more, since what some layers reach all of them can.
+    """
 
     gain: float
     shares: dict[str, float]
     worth: dict[tuple[str, ...], float]
+    best: Answer
     unsolved: tuple[tuple[str, ...], ...] = ()
 
 
@@ -48,24 +53,31 @@ def attribute(
     baseline: Outcome,
     decided: Decisions,
     whole: Answer,
+    progress: Callable[[dict], None] | None = None,
 ) -> Attribution:
     """Split the gain from the baseline's welfare to that of ``whole``, the joint answer."""
     players = present(scene)
     worth: dict[tuple[str, ...], float] = {(): baseline.welfare}
-    unsolved = []
+    unsolved, best, number = [], whole, 0
     for size in range(1, len(players) + 1):
         for inside in combinations(players, size):
+            number += 1
+            if progress is not None:
+                done = {"done": number, "of": 2 ** len(players) - 1}
+                progress({"phase": "splitting", **done, "what": " + ".join(inside)})
             smaller = max(worth[part] for part in combinations(inside, size - 1))
-            reached = whole.welfare
+            reached = best.welfare
             if size < len(players):
                 try:
-                    reached = coalition(scene, baseline, decided, inside, whole)
+                    answer = coalition(scene, baseline, decided, inside, whole)
+                    reached = answer.welfare
+                    best = max(best, answer, key=lambda a: a.welfare)
                 except SolveError:
                     unsolved.append(inside)  # it can still do what a smaller one does
                     reached = smaller
             worth[inside] = max(reached, smaller)
     shares = dict.fromkeys(LAYERS, 0.0) | shapley(players, worth)
-    return Attribution(worth[players] - worth[()], shares, worth, tuple(unsolved))
+    return Attribution(worth[players] - worth[()], shares, worth, best, tuple(unsolved))
 
 
 def present(scene: Scene) -> tuple[str, ...]:
@@ -104,8 +116,8 @@ def coalition(
     decided: Decisions,
     inside: Iterable[str],
     near: Answer,
-) -> float:
-    """Welfare when some layers see shared prices and the others keep their own decisions."""
+) -> Answer:
+    """The best when some layers see shared prices and the others keep their own decisions."""
     chosen = frozenset(inside)
 
     def shape(program: Program) -> Program:
@@ -113,7 +125,7 @@ def coalition(
 
     caps = Caps(baseline.machines, baseline.spend)
     plan, known = baseline.invested, near.prices
-    return joint(scene, caps, known, plan, shape, "training" in chosen, near).welfare
+    return joint(scene, caps, known, plan, shape, "training" in chosen, [near.invested])
 
 
 def _held(

@@ -24,14 +24,16 @@ from allocate.solver.studies.baselines.tuned import UTILISATIONS
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.common import IN_PARTS, in_parts, prices_of, with_speeds
 from allocate.solver.studies.comparison import Comparison, Line
-from allocate.solver.studies.investment import Investment, plan_of
-from allocate.solver.studies.joint import Answer, joint, least_spend
+from allocate.solver.studies.investment import plan_of
+from allocate.solver.studies.joint import Answer, joint
+from allocate.solver.studies.least import least_spend
 from allocate.solver.studies.scene import Outcome, Scene
 from allocate.solver.studies.wedges import wedges
 
 REFERENCE = "greedy-tuned"
 _UNTUNED = {"greedy", "flat-price", "observed"}  # what needs no tuned knobs
 _FITS = 1e-9  # of a limit on spending: within it nothing is limited
+_UNFOUND = "no joint answer was found at its spending, so nothing is said of it"
 Progress = Callable[[dict], None]
 
 
@@ -50,6 +52,7 @@ def compare(
     progress: Progress | None = None,
     attribution: bool = True,
     least: bool = True,
+    steps: bool = True,
 ) -> Comparison:
     """Compare the joint answer with what each layer does alone.
 
@@ -64,6 +67,8 @@ def compare(
         progress: called with what is being done.
         attribution: also split the gain among the layers (up to 14 more solves).
         least: also find the least spend that is worth as much (a few solves a baseline).
+        steps: also split the gain into knowing, coordinating and more budget (``flat-price``
+            drawn once more, at the baseline's spending).
 
     Raises:
         CompareError: a name that is no baseline.
@@ -90,21 +95,29 @@ def compare(
             tell({"phase": "baselines", "done": done, "of": len(wanted), "what": name})
             try:
                 outcome = bench.outcome(name)
-                alike = (x for x in lines.values() if _alike(x.outcome, outcome))
-                twin = next(alike, None) or _line(scene, outcome, best, least)
             except (LookupError, SolveError) as error:
                 failed[name] = str(error)
                 continue
+            alike = (x for x in lines.values() if _alike(x.outcome, outcome))
+            try:
+                twin = next(alike, None) or _line(scene, outcome, best, least)
+            except SolveError as error:  # it can be drawn: the baseline itself keeps the limits
+                failed[name] = f"{_UNFOUND} ({error})"
+                continue
             lines[name] = replace(twin, outcome=outcome)
         if against in lines:
-            reference = lines[against]
             tell({"phase": "splitting"})
-            split, reference = _split(scene, reference, best)
-            lines[against] = reference
+            flat, reference = None, lines[against]
+            if steps:
+                flat, reference = _with_flat(scene, reference)
+                lines[against], split = reference, _split(reference, best, flat)
             wedge = wedges(reference.outcome, reference.equal.prices)
             decided = bench.decisions(against)
             if attribution and decided is not None:
-                told = attribute(scene, reference.outcome, decided, reference.equal)
+                told = attribute(scene, reference.outcome, decided, reference.equal, tell)
+                reference = replace(reference, equal=told.best)
+                lines[against] = reference
+                split = None if flat is None else _split(reference, best, flat)
     except KeyboardInterrupt:
         if not lines:
             raise
@@ -156,35 +169,30 @@ def _alike(one: Outcome, other: Outcome) -> bool:
 def _line(scene: Scene, outcome: Outcome, best: Answer, least: bool) -> Line:
     caps = Caps(outcome.machines, outcome.spend)
     fits = best.spend <= caps.total * (1 + _FITS) and (best.machines <= caps.machines * (1 + _FITS))
-    equal = best if fits else _at(scene, caps, best, [outcome.invested, best.invested])
-    target = outcome.welfare + outcome.spend
-    enough = None
-    if least:
-        enough = least_spend(scene, caps, equal, target) if outcome.spend > 0 else (0.0, 0.0)
+    equal = best
+    if not fits:
+        plans = [best.invested]
+        equal = joint(scene, caps, best.prices, outcome.invested, also=plans)
+    enough = _enough(scene, caps, outcome, equal) if least else None
     return Line(outcome, best.welfare - outcome.welfare, equal, enough)
 
 
-def _at(scene: Scene, caps: Caps, best: Answer, plans: list[Investment]) -> Answer:
-    """The best joint answer within limits, from each of some plans for training.
-
-    Training × routing is not convex: a search from one plan may miss what another allows. The
-    first plan is known to keep the limits, the others may not.
-    """
-    found = joint(scene, caps, best.prices, plans[0], near=best)
-    if scene.loaded.config.training is None:
-        return found
-    for plan in plans[1:]:
-        try:
-            found = max(found, joint(scene, caps, best.prices, plan), key=lambda a: a.welfare)
-        except SolveError:
-            continue
-    return found
+def _enough(
+    scene: Scene, caps: Caps, outcome: Outcome, equal: Answer
+) -> tuple[float, float] | None:
+    """The least spending that is worth as much; None where it was not found."""
+    if outcome.spend <= 0:
+        return 0.0, 0.0
+    try:
+        return least_spend(scene, caps, equal, outcome.welfare + outcome.spend)
+    except SolveError:
+        return None
 
 
-def _split(scene: Scene, line: Line, best: Answer) -> tuple[dict[str, float], Line]:
-    """More budget, knowing, coordinating: three steps from the reference to the joint answer.
+def _with_flat(scene: Scene, line: Line) -> tuple[float, Line]:
+    """Welfare of average prices at the reference's spending; and the line.
 
-    Also the line, better where the training of average prices led the joint answer further.
+    That is better where the training of average prices led the joint answer further.
     """
     outcome = line.outcome
     caps = Caps(outcome.machines, outcome.spend)
@@ -192,14 +200,18 @@ def _split(scene: Scene, line: Line, best: Answer) -> tuple[dict[str, float], Li
     try:
         allocation, invested, about = flat_price(scene, caps)
         flat = scene.outcome("flat-price", allocation, invested, about).welfare
-        if scene.loaded.config.training is not None:
-            other = joint(scene, caps, best.prices, invested)
+        if scene.loaded.config.training is not None and invested.levels:
+            other = joint(scene, caps, line.equal.prices, invested)
             line = replace(line, equal=max(line.equal, other, key=lambda a: a.welfare))
     except (LookupError, SolveError):
         pass
-    split = {
+    return flat, line
+
+
+def _split(line: Line, best: Answer, flat: float) -> dict[str, float]:
+    """More budget, knowing, coordinating: three steps from the reference to the joint answer."""
+    return {
         "more_budget": best.welfare - line.equal.welfare,
-        "knowing": flat - outcome.welfare,
+        "knowing": flat - line.outcome.welfare,
         "coordinating": line.equal.welfare - flat,
     }
-    return split, line

@@ -1,19 +1,20 @@
 """The joint program of a scene with spending limited, or with some layers' decisions held.
 
-Where training is free to move, routing and training are solved in turn until they agree, as in
-``solve``; every answer's welfare is corrected to the capability that it reaches itself. Training
-held at a plan that is known to be possible is always tried too, so that freedom never costs.
+Where training is free to move, plans are held first, the empty one among them: each is one
+quick solve. From the best of them routing and training are solved in turn until they agree, as
+in ``solve``; every answer's welfare is corrected to the capability that it reaches itself. So
+freedom never costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from allocate.errors import SolveError
 from allocate.models.program import Program
 from allocate.models.state import Built, worth_of
-from allocate.solver.studies.caps import IN_ALL, Caps
+from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.inner import Solved, solved
 from allocate.solver.studies.investment import Investment, payments, plan_of, without_training
 from allocate.solver.studies.scene import Scene
@@ -22,9 +23,6 @@ from allocate.solver.studies.terms import MACHINES, SPENDING, discounted, spendi
 Shape = Callable[[Program], Program]
 _ROUNDS = 8
 _AGREED = 1e-4  # routing and training agree on capability and its worth to this share
-_CHEAP = 1e-3  # of its price: what a dollar counts for where only the limit should hold it back
-_TRIALS = 8  # limits on spending that are tried
-_FIRST = 1.0  # USD/h a success point is worth to training before routing has said it
 _STILL = 1e-6  # a round that gains less than this share of welfare is the last
 
 
@@ -75,7 +73,7 @@ def joint(
     plan: Investment,
     shape: Shape = unchanged,
     free: bool = True,
-    near: Answer | None = None,
+    also: Iterable[Investment] = (),
 ) -> Answer:
     """The best allocation within limits on spending.
 
@@ -86,25 +84,47 @@ def joint(
         plan: training that is known to be possible within the limits.
         shape: what is held of the other layers' decisions.
         free: whether training may move away from the plan.
-        near: an answer to a like question, whose training is where the search begins.
+        also: other plans for training that may be possible. Training × routing is not convex:
+            a search from one plan may miss what another allows.
+
+    Raises:
+        SolveError: if nothing was found that keeps the limits.
     """
+    if not free or scene.loaded.config.training is None:
+        return held(scene, caps, known, plan, shape)
     best: Answer | None = None
-    try:
-        best = _held(scene, caps, known, plan, shape)
-    except SolveError:
-        if not free:
-            raise
-    if best is not None and (not free or scene.loaded.config.training is None):
-        return best
-    begin = near or best
-    trained = scene.loaded.config.training
-    worth = {a.model: _FIRST for a in trained.assets.values()} if trained is not None else {}
-    capability, last = dict(plan.capability), -float("inf")
-    if begin is not None:
-        known, routed = {**known, **begin.prices}, begin.answer
-        worth = worth_of(begin.built, routed.program.streams[0], routed.allocation.flows[0])
-        capability = dict(begin.invested.capability)
+    for trial in _distinct([plan, *also, Investment()]):
+        try:
+            answer = held(scene, caps, known, trial, shape)
+        except SolveError:
+            continue
+        if best is None or answer.welfare > best.welfare:
+            best = answer
+    if best is None:
+        raise SolveError("stopped", "no certified answer within the limits on spending")
+    return _agreed(scene, caps, known, shape, best)
+
+
+def _distinct(plans: Iterable[Investment]) -> list[Investment]:
+    """Plans with other levels than those before them."""
+    out: list[Investment] = []
+    for plan in plans:
+        if all(plan.levels != other.levels for other in out):
+            out.append(plan)
+    return out
+
+
+def _agreed(
+    scene: Scene, caps: Caps, known: Mapping[str, float], shape: Shape, best: Answer
+) -> Answer:
+    """Routing and training in turn, from the best answer with its training held."""
+    known = {**known, **{row: price for row, price in best.prices.items() if price > 0}}
+    routed = best.answer
+    worth = worth_of(best.built, routed.program.streams[0], routed.allocation.flows[0])
+    capability, last = dict(best.invested.capability), best.welfare
     for _ in range(_ROUNDS):
+        if not any(w > 0 for w in worth.values()):
+            break  # nobody's requests gain by training
         built = scene.built(capability, worth)
         try:
             answer = solved(caps.limit(shape(built.program)), known, scene.tolerance)
@@ -118,7 +138,7 @@ def joint(
         moved = {m: reached.get(m, 0.0) - capability.get(m, 0.0) for m in fresh}
         truth = sum((fresh[m] - believed.get(m, 0.0)) * step for m, step in moved.items())
         welfare = answer.certificate.primal + truth
-        if best is None or welfare > best.welfare:
+        if welfare > best.welfare:
             best = Answer(welfare, answer.error, answer, built, found)
         far = max(
             [abs(step) / max(abs(reached.get(m, 0.0)), 1e-9) for m, step in moved.items()]
@@ -128,62 +148,27 @@ def joint(
         if far <= _AGREED or abs(welfare - last) <= _STILL * abs(welfare):
             break
         capability, worth, last = reached, fresh, welfare
-    if best is None:
-        raise SolveError("stopped", "no certified answer within the limits on spending")
     return best
 
 
-def _held(
+def held(
     scene: Scene,
     caps: Caps,
     known: Mapping[str, float],
     plan: Investment,
-    shape: Shape,
+    shape: Shape = unchanged,
     factor: float = 1.0,
 ) -> Answer:
-    """Everything but training, which stays as planned; payments count at a part of their price."""
+    """Everything but training, which stays as planned; payments count ``factor`` times.
+
+    Raises:
+        SolveError: if the plan leaves no allocation that keeps the limits.
+    """
     built = scene.built(plan.capability)
     limited = caps.limit(shape(built.program))
     program, _ = without_training(limited, plan)
-    cheap = program if factor == 1.0 else discounted(program, SPENDING, factor)
-    answer = replace(solved(cheap, known, scene.tolerance), program=program)
+    counted = program if factor == 1.0 else discounted(program, SPENDING, factor)
+    answer = replace(solved(counted, known, scene.tolerance), program=program)
     paid = payments(limited, plan)
     welfare = answer.certificate.primal if factor == 1.0 else program.welfare(answer.allocation)
     return Answer(welfare, answer.error, answer, built, plan, paid)
-
-
-def least_spend(
-    scene: Scene, caps: Caps, at: Answer, target: float, tolerance: float = 5e-3
-) -> tuple[float, float]:
-    """(least total spend found, what it cannot fall below) to be worth ``target`` before spending.
-
-    Worth before spending is value less latency, risk and other costs that nobody is paid for.
-    The best answer within a limit on spending is a point of a concave curve and its price of
-    spending is the slope there, so tangents bound the answer from below and chords from above.
-    Training stays as ``at`` has it: with training free the least spend may be less.
-    """
-    if at.welfare + at.spend >= target:
-        factor, high, worth_high = 1.0, at.spend, at.welfare + at.spend
-        slope = 1.0 + at.prices.get(IN_ALL, 0.0)
-        trial = high - (worth_high - target) / slope
-    else:  # worth as much only by spending more than pays: dollars count for next to nothing
-        factor, high, worth_high = _CHEAP, caps.total, target
-        trial = high
-    low, below = 0.0, None
-    for _ in range(_TRIALS):
-        trial = min(max(trial, 1e-6 * high), caps.total)
-        if high - low <= tolerance * max(high, 1e-12):
-            break
-        limits = Caps(caps.machines, trial)
-        answer = _held(scene, limits, at.prices, at.invested, unchanged, factor)
-        worth, slope = answer.welfare + answer.spend, factor + answer.prices.get(IN_ALL, 0.0)
-        low = max(low, min(answer.spend + (target - worth) / slope, high))
-        if worth >= target:
-            high, worth_high, trial = min(answer.spend, high), worth, low
-            continue
-        below = (answer.spend, worth)
-        rise = max(worth_high - below[1], 1e-300)
-        trial = below[0] + (target - below[1]) * (high - below[0]) / rise
-        if high - trial < 0.25 * tolerance * high:
-            trial = low
-    return high, low

@@ -6,7 +6,8 @@ All allocations of a study stand on the same menu, so they can be compared row b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from allocate.solver.studies.investment import Investment, is_training, without_
 from allocate.solver.studies.terms import MACHINES, SPENDING, spending
 
 _GENEROUS = 10.0  # of what all requests are worth: no trainer, however wasteful, spends more
+
+_KEPT = 6  # programs of the last capabilities that were asked for
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,10 @@ class Scene:
     grid: Mapping[str, Sequence[float]]
     prices: Mapping[str, float]
     tolerance: float = 1e-6
+    _kept: dict[str, Built] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _grounds: dict[str, tuple[Ground, np.ndarray]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def built(
         self,
@@ -82,13 +89,19 @@ class Scene:
             most = _GENEROUS * HOUR * float(classes.rate_per_s @ classes.value_usd)
             models = dict.fromkeys((a.model for a in section.assets.values()), max(most, 1.0))
         state = State(self.grid, dict(capability or {}), {**models, **dict(worth or {})})
-        return build(self.loaded.config, self.loaded.classes, state)
+        key = repr((sorted(state.capability.items()), sorted(state.worth.items())))
+        if key not in self._kept:
+            _keep(self._kept, key, build(self.loaded.config, self.loaded.classes, state))
+        return self._kept[key]
 
     def ground(self, invested: Investment) -> tuple[Ground, np.ndarray]:
         """What the other layers decide on once the trainer has invested."""
-        built = self.built(invested.capability)
-        program, left = without_training(built.program, invested)
-        return Ground(built, program), left
+        key = repr((sorted(invested.levels.items()), sorted(invested.capability.items())))
+        if key not in self._grounds:
+            built = self.built(invested.capability)
+            program, left = without_training(built.program, invested)
+            _keep(self._grounds, key, (Ground(built, program), left))
+        return self._grounds[key]
 
     def outcome(self, name: str, settled: Allocation, invested: Investment, about: dict) -> Outcome:
         """Put requests and training together again and let the judge look at it."""
@@ -111,3 +124,10 @@ class Scene:
             solver={"method": name, "iterations": None, "passes": None, "peak_memory_mb": None},
         )
         return Outcome(name, solution, invested, about)
+
+
+def _keep(kept: dict[str, Any], key: str, what: Any) -> None:
+    """Keep one more, and forget the oldest where there are many."""
+    while len(kept) >= _KEPT:
+        del kept[next(iter(kept))]
+    kept[key] = what

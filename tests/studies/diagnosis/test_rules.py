@@ -86,6 +86,8 @@ def test_the_config_accepts_with_a_reason_only():
 
 def test_a_sentence_has_the_numbers_of_its_sides():
     assert finding().message == "costs $3.00 and brings $1.00 more"
+    saves = Finding("AL301", {}, 4.0, 3.0, -1.0, "request", 1.0, ("a", "b"), "which <costs>", "")
+    assert saves.message == "which saves $1.00 as well"
     both = finding().with_more(finding())
     assert (both.usd_per_hour, both.left, both.right) == (4.0, 6.0, 2.0)
     assert both.message == "costs $6.00 and brings $2.00 more"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from allocate.models.config import Config
 from allocate.solver.studies.baselines.flat import flat_price
 from allocate.solver.studies.baselines.greedy import SOURCES, Decisions, Knobs, decide
 from allocate.solver.studies.baselines.observed import Observed, observe, read_observed
@@ -79,7 +80,7 @@ class Bench:
                 if allocation is None:
                     raise LookupError("its rules break a limit that has to be kept")
                 invested = self._shop.invested(knobs)
-                about = {"knobs": knobs.to_dict()}
+                about = {"knobs": _that_matter(knobs, self.scene.loaded.config)}
                 if name == "greedy":
                     about["sources"] = dict(SOURCES)
         return self.scene.outcome(name, allocation, invested, about)
@@ -97,6 +98,26 @@ class Bench:
         knobs = self.knobs(name)
         ground, _ = self.scene.ground(self._shop.invested(knobs))
         return decide(ground, knobs)
+
+
+def _that_matter(knobs: Knobs, config: Config) -> dict:
+    """The knobs that this config has anything to set by."""
+    idle: set[str] = set()
+    if knobs.router != "cost":
+        idle.add("quality_floor")
+    if not any(use.exponent > 0 for use in config.token_uses.values()):
+        idle.add("token_cap")
+    if not any(use.risk_tokens is not None for use in config.token_uses.values()):
+        idle.add("verify")
+    if len(config.autonomy) < 2:
+        idle.add("approval")
+    if not config.deployments:
+        idle |= {"utilisation", "retention_s"}
+    if not config.caching.reuse:
+        idle.add("retention_s")
+    if config.training is None:
+        idle.add("training_share")
+    return {name: value for name, value in knobs.to_dict().items() if name not in idle}
 
 
 __all__ = ["NAMES", "Bench", "Knobs", "Observed"]

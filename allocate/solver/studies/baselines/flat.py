@@ -6,8 +6,8 @@ context, its memory or the crowd. What a capacity or a limit is worth to the oth
 sees: it is found out at the gateway (``settle``), first come, first served. Average prices are
 taken from the last round and refreshed until they agree; the best round is kept.
 
-Where spending is limited, bills are marked up by one factor, as budgets are paced in practice:
-a single price of money, none of any resource.
+Where money or a capacity runs out, bills are marked up by one factor, as budgets are paced in
+practice: a single price of money, none of any resource.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ _ROUNDS = 6
 _AGREED = 1e-3
 _FULL = 1e-6  # of a budget: so little is left of one that is used up
 _MARKUPS, _HALVINGS = 13, 7  # factors on bills that are tried, and refinements of the best
+_GONE = 1e-6  # of a capacity: so little left of one is nothing to train with
+_TRIFLE = 1e-3  # of what all requests are worth: training that cannot earn it is left alone
+_LITTLE = 1e-4  # of the same: a plan for training may fall short by so much
 _NO_BUDGET = 1e12  # USD per hour
 _MOST = 64.0  # the largest factor on bills that is tried at first
 
@@ -47,6 +50,7 @@ class Round:
     invested: Investment
     welfare: float
     markup: float
+    dear: tuple[str, ...] = MACHINES
 
 
 def flat_price(scene: Scene, caps: Caps | None = None) -> tuple[Allocation, Investment, dict]:
@@ -57,18 +61,30 @@ def flat_price(scene: Scene, caps: Caps | None = None) -> tuple[Allocation, Inve
     """
     caps = caps or Caps()
     first = _best_round(scene, caps, 1.0)
-    paced = first is None or _short_of_money(scene, caps, first)
-    markups = [1.0, *np.geomspace(1.0, _MOST, _MARKUPS)[1:]] if paced else []
-    rounds = [r for m in markups if (r := _best_round(scene, caps, m)) is not None]
-    if first is not None:
-        rounds.append(first)
+    rounds = [] if first is None else [first]
+    full = {"money"} if first is None else _full(scene, caps, first)
+    paced = bool(full)
+    markups = np.geomspace(1.0, _MOST, _MARKUPS)[1:] if paced else ()
+    plan = Investment() if first is None else first.invested
+    kinds = _bills(scene)
+    rounds += [
+        r
+        for dear in kinds
+        for m in markups
+        if (r := _best_round(scene, caps, m, plan, dear)) is not None
+    ]
     if not rounds:
         raise LookupError("average prices break a limit that has to be kept")
     best = max(rounds, key=lambda r: r.welfare)
     if paced:
         best = _refined(scene, caps, best)
-    if paced:
-        free = [r for m in markups if (r := _best_round(scene, Caps(), m, True)) is not None]
+    if "money" in full:
+        untrained = Investment()
+        free = [
+            r
+            for m in (1.0, *markups)
+            if (r := _best_round(scene, Caps(), m, untrained, best.dear, True)) is not None
+        ]
         best = max([best, *_mixed(scene, caps, [*free, best])], key=lambda r: r.welfare)
     return best.allocation, best.invested, {"markup": float(best.markup)}
 
@@ -87,16 +103,18 @@ def _budgets(ground: Ground) -> list[Resource]:
     return [s for s in ground.built.program.resources if s.kind == "money"]
 
 
-def _short_of_money(scene: Scene, caps: Caps, settled: Round) -> bool:
-    """Whether some budget is used up."""
+def _full(scene: Scene, caps: Caps, settled: Round) -> set[str]:
+    """Kinds of resources of which some is used up; spending is of the kind of money."""
     ground = caps.on(scene.ground(settled.invested)[0], settled.invested)
-    program, budgets = ground.program, {r for s in _budgets(ground) for r, _ in s.rows}
+    program = ground.program
+    kinds = {r: s.kind for s in ground.built.program.resources for r, _ in s.rows}
     usage = program.usage(settled.allocation)
-    return any(
-        used >= row.capacity * (1 - _FULL)
-        for r, (row, used) in enumerate(zip(program.rows, usage, strict=True))
-        if r in budgets or row.name in (ON_MACHINES, IN_ALL)
-    )
+    out = set()
+    for r, (row, used) in enumerate(zip(program.rows, usage, strict=True)):
+        kind = "money" if row.name in (ON_MACHINES, IN_ALL) else kinds.get(r)
+        if kind is not None and used > 0 and used >= row.capacity * (1 - _FULL):
+            out.add(kind)
+    return out
 
 
 def _refined(scene: Scene, caps: Caps, best: Round) -> Round:
@@ -105,9 +123,15 @@ def _refined(scene: Scene, caps: Caps, best: Round) -> Round:
     for _ in range(_HALVINGS):
         step = step**0.5
         for markup in (best.markup / step, best.markup * step):
-            trial = _best_round(scene, caps, markup) if markup >= 1.0 else None
+            if markup < 1.0:
+                continue
+            trial = _best_round(scene, caps, markup, best.invested, best.dear)
             if trial is not None and trial.welfare > best.welfare:
                 best = trial
+    if scene.loaded.config.training is not None:  # and the training that pays there
+        trial = _best_round(scene, caps, best.markup, None, best.dear)
+        if trial is not None and trial.welfare > best.welfare:
+            best = trial
     return best
 
 
@@ -137,33 +161,45 @@ def _mixed(scene: Scene, caps: Caps, rounds: list[Round]) -> Iterator[Round]:
             )
             flows = flows._replace(requests=flows.requests * weight)
             levels = (1.0 - share) * a.levels + share * b.levels
-            yield Round(Allocation((flows,), levels), Investment(), welfare, one.markup)
+            yield Round(Allocation((flows,), levels), Investment(), welfare, one.markup, one.dear)
 
 
-def _best_round(scene: Scene, caps: Caps, markup: float, lifted: bool = False) -> Round | None:
-    """Refresh average prices, and the training that pays, until they agree.
+def _best_round(
+    scene: Scene,
+    caps: Caps,
+    markup: float,
+    plan: Investment | None = None,
+    dear: tuple[str, ...] = MACHINES,
+    lifted: bool = False,
+) -> Round | None:
+    """Refresh average prices until they agree, and the training that pays where no plan is given.
 
-    ``lifted``: without the config's own budget, for a part of the time only.
+    ``dear``: the accounts whose bills are marked up. ``lifted``: without the config's own
+    budget, for a part of the time only.
     """
     best: Round | None = None
-    invested, average = Investment(), None
+    invested, average, ground = plan or Investment(), None, None
     for _ in range(_ROUNDS):
-        ground, _ = scene.ground(invested)
-        ground = _lifted(ground) if lifted else caps.on(ground, invested)
+        if ground is None:
+            ground, _ = scene.ground(invested)
+            ground = _lifted(ground) if lifted else caps.on(ground, invested)
         average = ground.prices if average is None else average
-        candidates = best_responses(ground, average, markup)
+        candidates = best_responses(ground, average, markup, dear)
         allocation = settle(ground.program, candidates)
         if allocation is None:
             return best
         welfare = ground.program.welfare(allocation)
         if best is None or welfare > best.welfare:
-            best = Round(allocation, invested, welfare, markup)
+            best = Round(allocation, invested, welfare, markup, dear)
         fresh = average_prices(ground, allocation)
-        following = pays(scene, invested, allocation, None if lifted else caps)
+        following = invested if plan is not None else pays(scene, invested, allocation, caps)
         moved = np.max(np.abs(fresh - average) / np.maximum(np.abs(fresh), 1e-12), initial=0.0)
-        if moved < _AGREED and _same(invested, following):
+        stands = following is invested or _same(invested, following)
+        if moved < _AGREED and stands:
             break
-        average, invested = 0.5 * (average + fresh), following
+        average = 0.5 * (average + fresh)
+        if not stands:
+            invested, ground = following, None
     return best
 
 
@@ -177,9 +213,17 @@ def _same(a: Investment, b: Investment) -> bool:
 # --- requests at average prices -------------------------------------------------------------
 
 
-def marked_up(stream: Stream, markup: float) -> Stream:
-    """The stream with bills (money and human time) a factor dearer."""
-    dear = ("money", "oversight")
+def _bills(scene: Scene) -> list[tuple[str, ...]]:
+    """The bills that may be marked up: for machines, or people's as well where they have any.
+
+    A budget for machines does not make people dear.
+    """
+    paid = any(level.human_minutes > 0 for level in scene.loaded.config.autonomy.values())
+    return [MACHINES, SPENDING] if paid else [MACHINES]
+
+
+def marked_up(stream: Stream, markup: float, dear: tuple[str, ...] = SPENDING) -> Stream:
+    """The stream with bills to some accounts a factor dearer."""
     slots = tuple(
         replace(s, own_price=s.own_price * markup) if s.account in dear else s for s in stream.slots
     )
@@ -190,11 +234,12 @@ def best_responses(
     ground: Ground,
     prices: np.ndarray,
     markup: float = 1.0,
+    dear: tuple[str, ...] = SPENDING,
     allowed: np.ndarray | None = None,
     choices: int = CHOICES,
 ) -> Candidates:
     """Every member's best arms at some prices of rows, one for each model, level and owner."""
-    stream = marked_up(ground.stream, markup)
+    stream = marked_up(ground.stream, markup, dear)
     duals = prices * markup
     profits = stream.profits(duals)
     if allowed is not None:
@@ -249,15 +294,18 @@ def pays(
     levels[left] = allocation.levels
     requests = Allocation((allocation.flows[0],), allocation.levels)
     free = rest.capacity - rest.usage(requests)
-    free = np.where(rest.capacity >= 0, np.maximum(free, 0.0), free)
+    used_up = free <= _GONE * np.abs(rest.capacity)
+    free = np.where(used_up & (rest.capacity >= 0), 0.0, free)
     worth = worth_of(built, built.program.streams[0], allocation.flows[0])
-    if not any(w > 0 for w in worth.values()):
-        return Investment()
+    stream = built.program.streams[0]
+    most = float(np.nansum(stream.rate * scene.loaded.classes.value_usd[stream.origin]))
+    if sum(max(w, 0.0) for w in worth.values()) <= _TRIFLE * most:
+        return Investment()  # even if it made every answer right
     left = np.inf
     if caps is not None and caps.bind:
         machines, total = (spending(rest, requests, a) for a in (MACHINES, SPENDING))
         left = max(min(caps.machines - machines, caps.total - total), 0.0)
     try:
-        return best_worth(built.program, worth, free, left)
+        return best_worth(built.program, worth, free, left, _LITTLE * most)
     except SolveError:
         return Investment()  # no plan was found: then nothing is invested

@@ -15,6 +15,7 @@ from allocate.errors import DataError, Problem
 from allocate.models.builder import HOUR
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.greedy import Knobs, approved, capped_tokens
+from allocate.solver.studies.baselines.observed_supply import aged, staffed
 from allocate.solver.studies.baselines.observed_table import (
     Observed,
     Sent,
@@ -29,6 +30,7 @@ from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, spending
 
 __all__ = ["Observed", "observe", "read_observed"]
+_SHOWN = 5  # classes that a sentence names
 
 
 def observe(scene: Scene, observed: Observed) -> tuple[Allocation, Investment, dict]:
@@ -46,10 +48,25 @@ def observe(scene: Scene, observed: Observed) -> tuple[Allocation, Investment, d
     if allocation is None:
         raise LookupError("what was logged breaks a limit that has to be kept")
     logged, served = sum(p.requests for p in parts), float(allocation.flows[0].requests.sum())
+    allocation = staffed(ground, observed, allocation, assumed)
+    assumed += _unserved(ground, observed)
     about = {"table": observed.path, "assumed": assumed}
     if served < logged * (1 - 1e-6):
         about["turned_away"] = 1.0 - served / logged
     return allocation, invested, about
+
+
+def _unserved(ground: Ground, observed: Observed) -> list[str]:
+    """Classes with requests that no row of a table speaks of; a result speaks of all of them."""
+    if observed.path.endswith(".json"):
+        return []
+    stream, classes = ground.stream, ground.built.classes.names
+    told = {row.name for row in observed.sent}
+    asked = {int(k) for k in stream.origin[stream.rate > 0]}
+    missing = [str(n) for i, n in enumerate(classes) if i in asked and str(n) not in told]
+    shown = ", ".join(f"`{n}`" for n in missing[:_SHOWN])
+    more = f" and {len(missing) - _SHOWN:,} more classes" if len(missing) > _SHOWN else ""
+    return [f"not in the table, so not served: {shown}{more}"] if missing else []
 
 
 def _served(ground: Ground, parts: list[_Part]) -> Allocation | None:
@@ -75,7 +92,12 @@ def _training(scene: Scene, observed: Observed, assumed: list[str]) -> Investmen
         return Investment()
     program = scene.built().program
     if observed.training:
-        return as_logged(program, observed.training)
+        for asset, spec in scene.loaded.config.training.assets.items():
+            if asset not in observed.training:
+                assumed.append(f"`{asset}` is not in the table: not trained")
+            elif spec.staleness and asset not in observed.staleness:
+                _once(assumed, "staleness where empty: what teaches most")
+        return as_logged(aged(program, observed, assumed), observed.training)
     share = Knobs().training_share
     assumed.append(f"training is not in the table: {100 * share:g} % of spending, as `greedy`")
     ground, _ = scene.ground(Investment())
@@ -111,6 +133,8 @@ def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part
                 share = _share(ground, row, int(member), len(mine), observed.path)
                 if share <= 0:
                     continue
+                if row.model is None and row.autonomy is None:
+                    _once(assumed, "model and autonomy where empty: the cheapest that is approved")
                 arm = _arm(ground, observed, row, int(member), levels, usual, assumed)
                 tokens = usual[member, stream.technology_of[arm]].copy()
                 for j, use in enumerate(built.config.token_uses):
@@ -174,7 +198,8 @@ def _arm(
     own = fine & ground.own
     if own.any() and (row.deployment is not None or not (fine & ~ground.own).any()):
         fine = own
-        busy = row.utilisation or observed.lanes.get(row.deployment or "")
+        period = ground.built.periods[ground.stream.period[member]]
+        busy = row.utilisation or observed.busy(row.deployment, period)
         if busy is None:
             busy = Knobs().utilisation
             _once(assumed, "utilisation where empty: as `greedy`")

@@ -5,8 +5,8 @@ One row says one thing; a cell that is empty is not known, and never read as zer
     row of           columns
     a class          class, model, autonomy, share (of its arrivals) or requests_per_s, period;
                      tokens_<use>, deployment, utilisation or tpot_ms, retention_s where known
-    a lane           deployment, utilisation or tpot_ms (no class)
-    an asset         asset, rollout_tokens, verifier_tokens, update_tokens, per hour
+    a lane           deployment, utilisation or tpot_ms, replicas, period (no class)
+    an asset         asset, rollout_tokens, verifier_tokens, update_tokens, per hour; staleness
 """
 
 from __future__ import annotations
@@ -23,10 +23,16 @@ from allocate.models import lanes as menus
 from allocate.models.config import Config
 from allocate.models.loader import Loaded
 from allocate.models.paths import nearest
+from allocate.solver.studies.baselines.observed_rows import (
+    KINDS,
+    TEXTS,
+    Cells,
+    result_rows,
+    table_rows,
+)
 
-KINDS = ("rollout", "verifier", "update")
-_TEXTS = ("class", "period", "model", "autonomy", "deployment", "asset")
-_NUMBERS = ("share", "requests_per_s", "utilisation", "tpot_ms", "retention_s", "replicas")
+LaneIn = tuple[str, str | None]
+"""A deployment in a period, or in all of them."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +54,34 @@ class Sent:
 
 @dataclass(frozen=True)
 class Observed:
-    """All rows: requests, busy share by deployment, training tokens per hour by asset."""
+    """All rows.
+
+    Attributes:
+        path: the file.
+        sent: requests, row by row.
+        lanes: busy share of a deployment's replicas.
+        replicas: how many of them run, mean over the period.
+        training: training tokens per hour, by asset and kind of input.
+        staleness: versions behind, mean of an asset's rollouts.
+    """
 
     path: str
     sent: tuple[Sent, ...]
-    lanes: Mapping[str, float]
-    training: Mapping[str, Mapping[str, float]]
+    lanes: Mapping[LaneIn, float] = field(default_factory=dict)
+    replicas: Mapping[LaneIn, float] = field(default_factory=dict)
+    training: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    staleness: Mapping[str, float] = field(default_factory=dict)
+
+    def busy(self, deployment: str | None, period: str) -> float | None:
+        """Busy share of a deployment in a period, as far as it is known."""
+        name = deployment or ""
+        return self.lanes.get((name, period), self.lanes.get((name, None)))
 
     def speeds(self, config: Config) -> dict[str, list[float]]:
         """Utilisations that the rows name, by lane family, where the config lets them be any."""
         out: dict[str, list[float]] = {}
-        named = [*self.lanes.items(), *((s.deployment, s.utilisation) for s in self.sent)]
-        for name, busy in named:
+        named = [(name, busy) for (name, _), busy in self.lanes.items()]
+        for name, busy in [*named, *((s.deployment, s.utilisation) for s in self.sent)]:
             d = config.deployments.get(name or "")
             if d is None or busy is None or d.tpot_ms is not None or d.utilisations is not None:
                 continue
@@ -71,93 +93,44 @@ def read_observed(path: str | Path, loaded: Loaded) -> Observed:
     """Read a table (.csv, .csv.gz, .parquet) or a result of ``solve`` (.json).
 
     Raises:
-        DataError: with every problem, by line.
+        DataError: with every problem, by line and column.
     """
     path = Path(path)
-    rows = _result_rows(path, loaded) if path.suffix == ".json" else _table_rows(path, loaded)
-    reader = _Reader(str(path), loaded)
-    sent: list[Sent] = []
-    lanes: dict[str, float] = {}
-    training: dict[str, dict[str, float]] = {}
+    if path.suffix == ".json":
+        rows = result_rows(path, loaded)
+    else:
+        rows = table_rows(path, list(loaded.config.token_uses))
+    reader = _Reader(path, loaded)
     for line, row in rows:
-        reader.take(line, row, sent, lanes, training)
-    if not sent and not reader.problems:
-        reader.say(None, "OBS001", "no row has a class", "name the class, model and share")
+        reader.take(line, row)
+    if not reader.sent and not reader.problems:
+        reader.say(None, None, "no row has a class", "name the class, model and share", "OBS001")
     if reader.problems:
         raise DataError(reader.problems)
-    return Observed(str(path), tuple(sent), lanes, training)
-
-
-Row = tuple[int | None, dict[str, Any]]
-
-
-def _table_rows(path: Path, loaded: Loaded) -> list[Row]:
-    import polars as pl
-
-    try:
-        if path.suffix == ".parquet":
-            frame = pl.read_parquet(path)
-        elif path.name.endswith((".csv", ".csv.gz")):
-            frame = pl.read_csv(path, infer_schema=False)
-        else:
-            _refuse(path, "it is not a .csv, .csv.gz, .parquet or .json file")
-    except FileNotFoundError:
-        _refuse(path, "there is no such file")
-    except (pl.exceptions.PolarsError, OSError, UnicodeError) as error:
-        _refuse(path, str(error).partition("\n")[0])
-    uses = [f"tokens_{u}" for u in loaded.config.token_uses]
-    known = [*_TEXTS, *_NUMBERS, *uses, *(f"{k}_tokens" for k in KINDS)]
-    strange = [c for c in frame.columns if c not in known]
-    if strange:
-        problems = []
-        for column in strange:
-            near = nearest(column, known)
-            message = f"`{column}` is not a column of a table of what is done today"
-            problems.append(Problem("OBS002", message, file=str(path), line=1, hint=near))
-        raise DataError(problems)
-    return [(n + 2, row) for n, row in enumerate(frame.iter_rows(named=True))]
-
-
-def _refuse(path: Path, why: str) -> None:
-    hint = "give a .csv, .csv.gz or .parquet table, or a .json result of `allocate solve`"
-    raise DataError([Problem("OBS001", f"cannot read `{path}`: {why}", file=str(path), hint=hint)])
-
-
-def _result_rows(path: Path, loaded: Loaded) -> list[Row]:
-    """Rows of a result document: its own speeds, tokens and training."""
-    from allocate.solver.result import read_result
-
-    layers = read_result(path)["layers"]
-    spent = {
-        (r["class"], r.get("period"), r["model"], r["autonomy"]): r for r in layers["autonomy"]
-    }
-    rows: list[Row] = []
-    of = menus.deployments(loaded.config)
-    for lane in layers["serving"]:
-        name = of.get(menus.family_of(lane["lane"]))
-        if lane.get("tpot_ms") is not None and name is not None:
-            rows.append((None, {"deployment": name, "tpot_ms": lane["tpot_ms"]}))
-    for r in layers["router"]:
-        if r["autonomy"] == "declined":
-            continue
-        row = {k: r.get(k) for k in ("class", "period", "model", "autonomy", "share")}
-        own = [menus.family_of(lane) for lane in r.get("lanes") or ()]
-        if own:
-            name = of.get(own[0], own[0])  # one that the config has not is said by its name
-            row |= {"deployment": name, "retention_s": r.get("retention_s")}
-        tokens = spent.get((r["class"], r.get("period"), r["model"], r["autonomy"]), {})
-        rows.append((None, row | {f"tokens_{u}": t for u, t in tokens.get("tokens", {}).items()}))
-    for r in layers["training"]:
-        amounts = {f"{k}_tokens": r.get(f"{k}_tokens") for k in KINDS}
-        rows.append((None, {"asset": r["asset"], **amounts}))
-    return rows
+    return Observed(
+        str(path),
+        tuple(reader.sent),
+        reader.lanes,
+        reader.replicas,
+        reader.training,
+        reader.staleness,
+    )
 
 
 @dataclass
 class _Reader:
-    path: str
+    path: Path
     loaded: Loaded
     problems: list[Problem] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    lanes: dict[LaneIn, float] = field(default_factory=dict)
+    replicas: dict[LaneIn, float] = field(default_factory=dict)
+    training: dict[str, dict[str, float]] = field(default_factory=dict)
+    staleness: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def _cells(self) -> Cells:
+        return Cells(self.path)
 
     @cached_property
     def _names(self) -> dict[str, dict[str, None]]:
@@ -174,51 +147,91 @@ class _Reader:
         }
         return {what: dict.fromkeys(map(str, names)) for what, names in known.items()}
 
-    def say(self, line: int | None, code: str, message: str, hint: str | None = None) -> None:
-        """Keep a problem."""
-        self.problems.append(Problem(code, message, file=self.path, line=line, hint=hint))
-
-    def take(
+    def say(
         self,
         line: int | None,
-        row: dict[str, Any],
-        sent: list[Sent],
-        lanes: dict[str, float],
-        training: dict[str, dict[str, float]],
+        column: str | None,
+        message: str,
+        hint: str | None = None,
+        code: str = "OBS003",
     ) -> None:
+        """Keep a problem of a cell, or of a row."""
+        place = self._cells.place(line, column)
+        self.problems.append(Problem(code, message, file=str(self.path), hint=hint, **place))
+
+    def take(self, line: int | None, row: dict[str, Any]) -> None:
         """Put one row where it belongs."""
-        texts = {k: _text(row.get(k)) for k in _TEXTS}
-        numbers = {k: self._number(line, k, row.get(k)) for k in row if k not in _TEXTS}
-        for what in ("period", "model", "autonomy", "deployment"):
-            self._known(line, what, texts[what])
+        texts = {k: _text(row.get(k)) for k in TEXTS}
+        numbers = {k: self._number(line, k, row.get(k)) for k in row if k not in TEXTS}
+        for what, name in texts.items():
+            self._known(line, what, name)
+        self._placed(line, texts, numbers)
         busy = self._busy(line, texts["deployment"], numbers)
         if texts["class"] is not None:
-            self._known(line, "class", texts["class"])
-            tokens = {u: numbers.get(f"tokens_{u}") for u in self.loaded.config.token_uses}
-            share = numbers.get("share")
-            if share is not None and share > 1 + 1e-9:
-                self.say(line, "OBS003", f"share is {share:g}, more than all of the class")
-            sent.append(
-                Sent(
-                    texts["class"],
-                    texts["period"],
-                    texts["model"],
-                    texts["autonomy"],
-                    share,
-                    numbers.get("requests_per_s"),
-                    {u: t for u, t in tokens.items() if t is not None},
-                    texts["deployment"],
-                    busy,
-                    numbers.get("retention_s"),
-                    line or 0,
-                )
-            )
+            self._request(line, texts, numbers, busy)
         elif texts["asset"] is not None:
-            self._known(line, "asset", texts["asset"])
             given = {k: numbers.get(f"{k}_tokens") for k in KINDS}
-            training[texts["asset"]] = {k: t for k, t in given.items() if t is not None}
-        elif texts["deployment"] is not None and busy is not None:
-            lanes[texts["deployment"]] = busy
+            if set(given.values()) == {None} and line is not None:
+                hint = "give rollout_tokens, verifier_tokens or update_tokens; 0 where it has none"
+                self.say(
+                    line, "asset", f"nothing is said of the tokens of `{texts['asset']}`", hint
+                )
+            self.training[texts["asset"]] = {k: t for k, t in given.items() if t is not None}
+            if (age := numbers.get("staleness")) is not None:
+                self.staleness[texts["asset"]] = age
+        elif texts["deployment"] is not None:
+            lane = texts["deployment"], texts["period"]
+            if busy is not None:
+                self.lanes[lane] = busy
+            if (count := numbers.get("replicas")) is not None:
+                self.replicas[lane] = count
+
+    def _request(
+        self,
+        line: int | None,
+        texts: Mapping[str, str | None],
+        numbers: Mapping[str, float | None],
+        busy: float | None,
+    ) -> None:
+        tokens = {u: numbers.get(f"tokens_{u}") for u in self.loaded.config.token_uses}
+        share = numbers.get("share")
+        if share is not None and share > 1 + 1e-9:
+            self.say(line, "share", f"share is {share:g}, more than all of the class")
+        self.sent.append(
+            Sent(
+                name=texts["class"] or "",
+                period=texts["period"],
+                model=texts["model"],
+                autonomy=texts["autonomy"],
+                share=share,
+                requests_per_s=numbers.get("requests_per_s"),
+                tokens={u: t for u, t in tokens.items() if t is not None},
+                deployment=texts["deployment"],
+                utilisation=busy,
+                retention_s=numbers.get("retention_s"),
+                line=line or 0,
+            )
+        )
+
+    def _placed(
+        self,
+        line: int | None,
+        texts: Mapping[str, str | None],
+        numbers: Mapping[str, float | None],
+    ) -> None:
+        """Say what stands in a row to which it does not belong."""
+        if texts["class"] is not None and texts["asset"] is not None:
+            self.say(line, "asset", "a row is of a class or of an asset, not of both")
+        if texts["class"] is not None and numbers.get("replicas") is not None:
+            hint = "give the replicas in a row of their own, with the deployment and no class"
+            self.say(line, "replicas", "replicas are of a lane, not of a class", hint)
+        if texts["asset"] is None and numbers.get("staleness") is not None:
+            self.say(line, "staleness", "staleness is of an asset's rollouts", "name the asset")
+        some = [*texts.values(), *numbers.values()]
+        of = (texts["class"], texts["deployment"], texts["asset"])
+        if of == (None, None, None) and any(cell is not None for cell in some):
+            hint = "name a class, a deployment or an asset"
+            self.say(line, None, "the row does not say of what it is", hint)
 
     def _busy(self, line: int | None, name: str | None, row: Mapping[str, Any]) -> float | None:
         """Busy share of a lane, as given or from its time per token."""
@@ -227,7 +240,8 @@ class _Reader:
             lane = menus.lanes(name, self.loaded.config.deployments[name])[name]
             busy = float(lane.utilisation(tpot / 1e3)) if tpot > 0 else 0.0
         if busy is not None and not 0.0 < busy < 1.0:
-            self.say(line, "OBS003", f"a lane cannot be {100 * busy:.3g} % busy", "0 < busy < 1")
+            column = "utilisation" if row.get("utilisation") is not None else "tpot_ms"
+            self.say(line, column, f"a lane cannot be {100 * busy:.3g} % busy", "0 < busy < 1")
             return None
         return busy
 
@@ -237,19 +251,18 @@ class _Reader:
         try:
             value = float(cell)
         except (TypeError, ValueError):
-            self.say(
-                line, "OBS003", f"{name} is `{cell}`, not a number", "leave unknown cells empty"
-            )
+            hint = "leave unknown cells empty"
+            self.say(line, name, f"{name} is `{cell}`, not a number", hint)
             return None
         if not math.isfinite(value) or value < 0:
-            self.say(line, "OBS003", f"{name} is {value:g}", "it has to be 0 or more")
+            self.say(line, name, f"{name} is {value:g}", "it has to be 0 or more")
             return None
         return value
 
     def _known(self, line: int | None, what: str, name: str | None) -> None:
         if name is not None and name not in self._names[what]:
             message = f"there is no {what} `{name}` in the config"
-            self.say(line, "OBS003", message, nearest(name, list(self._names[what])))
+            self.say(line, what, message, nearest(name, self._names[what]))
 
 
 def _text(cell: Any) -> str | None:

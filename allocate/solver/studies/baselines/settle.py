@@ -12,7 +12,7 @@ is full, those that need it stop, the others go on. Each round is one small line
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -24,6 +24,7 @@ from allocate.solver.highs import vertex
 _ROUNDS = 60  # rows that may fill up, one after the other
 _BLOCKED = 1e-7  # of the largest price of a request's needs: it needs a full row
 _DONE = 1e-9  # of a rate: nothing of it is left
+_LEFT_OVER = (1e-12, 1e-9, 1e-7)  # of a row: by what filling may have exceeded it
 
 
 class Candidates(NamedTuple):
@@ -66,7 +67,10 @@ class _Filling:
         self.program, self.candidates = program, candidates
         self.use = _use_of(program, candidates)
         self.requests = np.zeros(len(candidates.member))
-        self.linear = program.use.toarray()
+        self.rows, self.supply = _involved(program, self.use)
+        self.linear = program.use[self.rows][:, self.supply].toarray()
+        self.capacity = program.capacity[self.rows]
+        self.own = self.use.tocsr()[self.rows].tocsc()
 
     @property
     def served(self) -> np.ndarray:
@@ -90,7 +94,7 @@ class _Filling:
             step, price = answer
             self.requests[active] += step * want[active]
             grown += step
-            needs = self.use[:, active]
+            needs = self.own[:, active]
             owed = np.asarray(needs.T @ price).ravel()
             size = np.asarray(abs(needs).T @ price).ravel()
             blocked = owed > _BLOCKED * np.max(size, initial=0.0)
@@ -103,9 +107,9 @@ class _Filling:
         self, active: np.ndarray, want: np.ndarray, most: float
     ) -> tuple[float, np.ndarray] | None:
         """(largest common growth up to ``most``, price of every row in units of it)."""
-        base = np.asarray(self.use @ self.requests).ravel()
-        step = np.asarray(self.use[:, active] @ want[active]).ravel()
-        room = self.program.capacity - base
+        base = np.asarray(self.own @ self.requests).ravel()
+        step = np.asarray(self.own[:, active] @ want[active]).ravel()
+        room = self.capacity - base
         size = np.maximum(np.abs(self.linear).max(axis=1, initial=0.0), np.abs(step))
         size = np.maximum(size, np.abs(room))
         size[size == 0] = 1.0
@@ -114,9 +118,27 @@ class _Filling:
             np.concatenate([[-1.0], np.zeros(n)]),
             np.column_stack([step, self.linear]) / size[:, None],
             np.where((room < 0) & (room > -1e-9 * size), 0.0, room) / size,
-            np.concatenate([[most], self.program.upper]),
+            np.concatenate([[most], self.program.upper[self.supply]]),
         )
         return None if answer is None else (float(answer.x[0]), answer.prices / size)
+
+
+def _involved(program: Program, use: sp.csc_matrix) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and activities that matter to some requests: what they use, and who supplies it.
+
+    All other activities may rest, and all other rows are kept by that.
+    """
+    linear = sp.csr_matrix(program.use)
+    supplied: Any = linear < 0
+    rows = np.asarray(abs(use).sum(axis=1)).ravel() > 0
+    rows |= program.capacity < 0
+    supply = program.cost < 0
+    while True:
+        more = supply | (np.asarray(supplied.T @ rows.astype(float)).ravel() > 0)
+        wider = rows | (np.asarray(abs(linear) @ more.astype(float)).ravel() > 0)
+        if np.array_equal(more, supply) and np.array_equal(wider, rows):
+            return np.flatnonzero(rows), np.flatnonzero(supply)
+        supply, rows = more, wider
 
 
 def _use_of(program: Program, candidates: Candidates) -> sp.csc_matrix:
@@ -127,34 +149,39 @@ def _use_of(program: Program, candidates: Candidates) -> sp.csc_matrix:
 
 
 def _supplied(program: Program, candidates: Candidates, requests: np.ndarray) -> Allocation | None:
-    """Buy what the requests need as cheaply as that can be."""
-    base = np.zeros(len(program.rows))
-    if len(requests):
-        base = np.asarray(_use_of(program, candidates) @ requests).ravel()
-    levels = np.zeros(len(program.activities))
-    if len(levels):
-        linear = program.use.toarray()
-        size = np.maximum(np.abs(linear).max(axis=1, initial=0.0), np.abs(base))
-        size[size == 0] = 1.0
-        room = program.capacity - base
-        money = max(np.abs(program.cost).max(initial=0.0), 1e-300)
-        for slack in (1e-12, 1e-9, 1e-7):  # of a row: what filling may have left over
-            answer = vertex(
-                program.cost / money,
-                linear / size[:, None],
-                (room + slack * np.maximum(np.abs(program.capacity), np.abs(base))) / size,
-                program.upper,
-            )
-            if answer is not None:
-                levels = np.clip(answer.x, 0.0, program.upper)
-                break
-        else:
-            return None
+    """What the requests need bought as cheaply as that can be; None where it cannot be had."""
+    levels = _bought(program, _use_of(program, candidates), requests)
+    if levels is None:
+        return None
     kept = requests > 0
     flows = Flows(
         candidates.member[kept], candidates.arm[kept], requests[kept], candidates.tokens[kept]
     )
     return Allocation((flows,), levels)
+
+
+def _bought(program: Program, use: sp.csc_matrix, requests: np.ndarray) -> np.ndarray | None:
+    """[activities] the cheapest levels that supply what the requests need."""
+    levels = np.zeros(len(program.activities))
+    if not len(levels):
+        return levels
+    rows, supply = _involved(program, use)
+    base = np.asarray(use @ requests).ravel()[rows]
+    capacity, upper = program.capacity[rows], program.upper[supply]
+    gross = np.maximum(np.abs(capacity), np.abs(base))
+    if not len(supply):
+        return levels if np.all(capacity - base >= -_LEFT_OVER[-1] * gross) else None
+    linear, cost = program.use[rows][:, supply].toarray(), program.cost[supply]
+    size = np.maximum(np.abs(linear).max(axis=1, initial=0.0), np.abs(base))
+    size[size == 0] = 1.0
+    money = max(np.abs(cost).max(initial=0.0), 1e-300)
+    for slack in _LEFT_OVER:
+        room = (capacity - base + slack * gross) / size
+        answer = vertex(cost / money, linear / size[:, None], room, upper)
+        if answer is not None:
+            levels[supply] = np.clip(answer.x, 0.0, upper)
+            return levels
+    return None
 
 
 def _repaired(program: Program, candidates: Candidates) -> Allocation | None:

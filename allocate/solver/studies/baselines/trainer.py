@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from allocate.models.program import Activity, Program, Row
+from allocate.models.program import Activity, Allocation, Program, Row
+from allocate.models.stream import Flows
+from allocate.solver.certificate import certify
+from allocate.solver.methods.newton import newton
+from allocate.solver.methods.recovery import recover
+from allocate.solver.methods.start import first_prices
 from allocate.solver.studies.inner import solved
 from allocate.solver.studies.investment import Investment, investment
 from allocate.solver.studies.terms import MACHINES, limited
@@ -48,9 +54,16 @@ def _made(activity: Activity) -> bool:
 
 
 def best_worth(
-    program: Program, worth: Mapping[str, float], free: np.ndarray, most: float = np.inf
+    program: Program,
+    worth: Mapping[str, float],
+    free: np.ndarray,
+    most: float = np.inf,
+    little: float = 0.0,
 ) -> Investment:
-    """What pays at list prices, out of what the rows have ``free`` [rows], for ``most`` USD/h."""
+    """What pays at list prices, out of what the rows have ``free`` [rows], for ``most`` USD/h.
+
+    A plan that is worth ``little`` less than the best, USD per hour, is good enough.
+    """
     if len(program.streams) < 2:
         return Investment()
     activities = tuple(
@@ -59,9 +72,31 @@ def best_worth(
     )
     rows = tuple(replace(r, capacity=float(c)) for r, c in zip(program.rows, free, strict=True))
     alone = replace(program, activities=activities, rows=rows)
+    if most <= 0 or not _possible(alone):
+        return Investment()
     if np.isfinite(most):
         alone = limited(alone, "what is left to spend", MACHINES, most)
-    return _invested(alone)
+    return _invested(alone, little)
+
+
+def _possible(program: Program) -> bool:
+    """Whether any asset can have all that it takes, with the rows as full as they are."""
+    needs: Any = program.use > 0
+    supplies: Any = program.use < 0
+    barred = np.zeros(len(program.rows), bool)
+    while True:
+        able = np.asarray(needs.T @ barred.astype(float)).ravel() == 0
+        supplied = np.asarray(supplies @ able.astype(float)).ravel() > 0
+        wider = (program.capacity <= 0) & ~supplied
+        if np.array_equal(wider, barred):
+            break
+        barred = wider
+    stream = program.streams[1]
+    member, arm = np.nonzero(stream.menu[stream.group])
+    tokens = np.array([stream.technologies[i].effort.exponents for i in stream.technology_of[arm]])
+    one = Flows(member, arm, np.ones(len(arm)), (tokens > 0).astype(float))
+    taken: Any = stream.row_use(member, arm, stream.amounts(one), len(program.rows)) > 0
+    return bool(np.any(np.asarray(taken.T @ barred.astype(float)).ravel() == 0))
 
 
 def as_logged(program: Program, logged: Mapping[str, Mapping[str, float]]) -> Investment:
@@ -96,8 +131,13 @@ def as_logged(program: Program, logged: Mapping[str, Mapping[str, float]]) -> In
     return _invested(replace(alone, activities=eager))
 
 
-def _invested(program: Program) -> Investment:
-    """Solve the trainer's program on its own."""
+def _invested(program: Program, little: float = 0.0) -> Investment:
+    """Solve the trainer's program on its own.
+
+    A plan that falls short of the best by ``little`` USD per hour, or by a thousandth, is fine:
+    its own levels are what is judged. Where most rows are slack and their prices almost 0, the
+    last digits of the best plan cost minutes.
+    """
     alone = replace(
         program,
         rows=tuple(replace(r, capacity=max(r.capacity, 0.0)) for r in program.rows),
@@ -105,5 +145,21 @@ def _invested(program: Program) -> Investment:
         resources=(),
         offsets=(),
     )
-    answer = solved(alone, tolerance=_ROUGH)
-    return investment(alone, answer.allocation.levels, answer.allocation.flows[0])
+    allocation = _quick(alone, little)
+    if allocation is None:
+        allocation = solved(alone, tolerance=_ROUGH).allocation
+    return investment(alone, allocation.levels, allocation.flows[0])
+
+
+def _quick(program: Program, little: float) -> Allocation | None:
+    """What a linear program makes of the prices that Newton's method finds, if that is enough."""
+    found = newton(program, first_prices(program), tolerance=1e-6, allocate=False)
+    profits = [stream.profits(found.duals) for stream in program.streams]
+    recovered = recover(program, found.duals, profits, found.levels)
+    if recovered is None:
+        return None
+    allocation = recovered.allocation
+    if not certify(program, allocation, found.duals, _ROUGH).feasible:
+        return None
+    short = program.dual(found.duals, profits) - program.welfare(allocation)
+    return allocation if short <= max(little, _ROUGH * abs(program.welfare(allocation))) else None

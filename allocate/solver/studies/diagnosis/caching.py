@@ -42,10 +42,9 @@ def cache_misuse(view: View, repair: Repair) -> Iterator[Finding]:
         }
         misled = group.saved("risk") >= group.saved("cost")
         against, words = (("risk",), _MISLED) if misled else (("cost",), _MEMORY)
-        saves = "<right>" if group.balance(against)[1] > 0 else "nothing"
         what = "misleads for" if misled else "takes memory worth"
         old, new = _how(view.shared, kept, group.arm), _how(view.shared, kept, group.to)
-        message = f"a prefix {old} {what} <left> a request more and saves {saves}"
+        message = f"a prefix {old} {what} <left> a request more and saves <saves>"
         fix = f"have the prefix of `{where['class']}` {new} (now {old})"
         yield per_request("AL402", group, where, against, words, message, fix)
 

@@ -39,7 +39,7 @@ def serving_congestion(view: View, repair: Repair) -> Iterator[Finding]:
         now, then = (_share(tiers[a], names.lanes(a)) for a in (group.arm, group.to))
         message = (
             f"{now} busy makes {who} wait for <left> a request more than at {then} busy, "
-            f"which costs <right>"
+            f"which <costs>"
         )
         deployment = view.stream.arms[group.arm].labels["deployment"]
         fix = f"run `{deployment}` at {then} busy for {who} (now {now}): {names.lane(group.to)}"

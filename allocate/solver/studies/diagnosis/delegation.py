@@ -35,8 +35,6 @@ def over_delegation(view: View, repair: Repair) -> Iterator[Finding]:
         where = {**names.place(group.members), **names.way(group.arm)}
         now, then = names.level(group.arm), names.level(group.to)
         action = classes.action[view.stream.origin[group.member]]
-        message = (
-            f"acting at `{now}` risks <left> a request more than `{then}`, which costs <right>"
-        )
+        message = f"acting at `{now}` risks <left> a request more than `{then}`, which <costs>"
         fix = f"set `{action}` of `{where['class']}` to `{then}` instead of `{now}`"
         yield per_request("AL201", group, where, ("risk",), _WORDS, message, fix)

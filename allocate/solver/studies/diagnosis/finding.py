@@ -34,10 +34,13 @@ class Finding:
         per: what the sides are for: a request, or an hour.
         amount_per_h: how many of them there are in an hour.
         sides: what each side is, in words.
-        said: what is wrong, in a sentence; ``<left>``, ``<right>`` and ``<more>`` (the right
-            side as "… more" or "… less") stand for the sides.
+        said: what is wrong, in a sentence; ``<left>``, ``<right>``, ``<more>`` (the right
+            side as "… more" or "… less"), ``<costs>`` (as "costs …" or "saves …") and
+            ``<saves>`` (nothing, where it is below zero) stand for the sides.
         fix: the change of a setting that repairs it.
         terms: the parts of the change, USD per ``per``: what is saved counts positive.
+        others: of ``usd_per_hour``, what others gain by the room, or by what stands idle.
+        also: codes whose condition is violated too, and that explain the fault as well.
     """
 
     code: str
@@ -51,13 +54,18 @@ class Finding:
     said: str
     fix: str
     terms: Mapping[str, float] = field(default_factory=dict)
+    others: float = 0.0
+    also: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
         """What is wrong, in a sentence."""
         text = self.said.replace("<left>", usd(self.left)).replace("<right>", usd(self.right))
         more = f"{usd(self.right)} {'more' if self.right > 0 else 'less'}"
-        return text.replace("<more>", more if self.right else "no more")
+        costs = f"costs {usd(self.right)}" if self.right > 0 else f"saves {usd(self.right)} as well"
+        text = text.replace("<more>", more if self.right else "no more")
+        text = text.replace("<saves>", usd(self.right) if self.right > 0 else "nothing")
+        return text.replace("<costs>", costs if self.right else "costs nothing")
 
     def with_more(self, other: Finding) -> Finding:
         """The same fault, found at two prices: both sizes together."""
@@ -68,7 +76,9 @@ class Finding:
 
         return replace(
             self if self.usd_per_hour >= other.usd_per_hour else other,
+            where=dict(item for item in self.where.items() if item in other.where.items()),
             usd_per_hour=self.usd_per_hour + other.usd_per_hour,
+            others=self.others + other.others,
             left=both(self.left, other.left),
             right=both(self.right, other.right),
             amount_per_h=amount,
@@ -80,11 +90,13 @@ class Finding:
         rule = RULES[self.code]
         return {
             "code": self.code,
+            "also": list(self.also),
             "name": rule.name,
             "layer": rule.layer,
             "message": self.message,
             "where": {p: self.where[p] for p in PLACES if p in self.where},
             "usd_per_hour": self.usd_per_hour,
+            "others_usd_per_hour": self.others,
             "left": self.left,
             "right": self.right,
             "sides": {"left": self.sides[0], "right": self.sides[1]},

@@ -4,8 +4,8 @@ At the shared prices of the joint answer a class is often indifferent between tw
 how many of its requests go each way keeps a capacity just used up. A baseline that sends too
 many then loses nothing at those prices; the loss is with others, who find the capacity full,
 or with what stands idle. So these requests are judged once more: what others would have paid
-for a full capacity is added to its price, what stands idle costs half, and a lane's memory pays
-for its replicas where it is full first. Only what exceeds the joint answer's
+for a full capacity is added to its price, what stands idle costs half, and a lane's memory or
+batch places pay for its replicas where they are full first. Only what exceeds the joint answer's
 own share of a class is blamed, and in all no more than what was crowded out or stood idle.
 """
 
@@ -18,9 +18,10 @@ from functools import cached_property
 import numpy as np
 
 from allocate.models.stream import Flows, Stream
-from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs, for_value
+from allocate.solver.studies.diagnosis.direction import for_value
+from allocate.solver.studies.diagnosis.repairs import DECISIONS, ROUNDING, Repair, Repairs
 from allocate.solver.studies.diagnosis.turned import Refused
-from allocate.solver.studies.diagnosis.view import View
+from allocate.solver.studies.diagnosis.view import PARTS, View
 from allocate.solver.studies.diagnosis.walls import Walls
 
 Shares = Mapping[tuple[int, str], float]
@@ -92,22 +93,21 @@ class Local:
             cost = program.cost[i] + sum(v * duals[r] for r, v in uses if v > 0)
             worth = float(made @ duals[rows])
             duals[rows] *= cost / worth if worth > 0 else 1.0
-            self._by_memory(duals, i, rows, made, cost)
+            self._by_what_is_full(duals, i, rows, made, cost)
         return replace(view, duals=duals)
 
-    def _by_memory(
+    def _by_what_is_full(
         self, duals: np.ndarray, i: int, rows: np.ndarray, made: np.ndarray, cost: float
     ) -> None:
-        """Let memory pay for the replicas where it is full and busy time is not."""
+        """Let memory or batch places pay for the replicas where they are full and time is not."""
         level = float(self.view.allocation.levels[i])
-        memory = [int(r) for r in rows if int(r) in self.view.ground.memory_rows]
-        if level <= 0 or not memory:
+        if level <= 0:
             return
         left = self._slack[rows] / (made * level)
-        at = int(np.flatnonzero(rows == memory[0])[0])
-        if left[0] > _IDLE and left[at] <= _IDLE:
+        full = left <= _IDLE
+        if full.any() and not full[0]:  # the first row is busy time
             duals[rows] = 0.0
-            duals[memory[0]] = cost / made[at]
+            duals[rows[full]] = cost / (made[full] * full.sum())
 
     def _dearer(self) -> np.ndarray:
         """[rows] what those who found a capacity full would have paid beyond its price, USD."""
@@ -155,7 +155,8 @@ class Local:
         found = {}
         for d in DECISIONS:
             others = [r.flow for other, r in known.items() if other != d]
-            found[d] = self._excess(self._here.of(d), np.concatenate(others))
+            excess = self._excess(self._here.of(d), np.concatenate(others))
+            found[d] = _beyond(excess, known[d])
         # a request is moved once: by the decision that brings most
         best: dict[int, float] = {}
         for repair in found.values():
@@ -182,12 +183,14 @@ class Local:
         some = np.flatnonzero((over > _MORE) & ~np.isin(repair.flow, accused))
         part = over[some] / have[some]
         moved = replace(repair.at(some), requests=repair.requests[some] * part)
-        return replace(moved, dearer=self._dearer_then(moved))
+        return self._judged(moved) if repair.decision == "model" else moved
 
-    def _dearer_then(self, repair: Repair) -> np.ndarray:
-        """[n] whether it is for value, at the shared prices."""
+    def _judged(self, repair: Repair) -> Repair:
+        """Whether it is for value, at the shared prices: those that the router should have seen."""
         now, then = (self.view.priced(p.member, p.arm, p.tokens) for p in (repair.now, repair.then))
-        return for_value(now, then)
+        allowed = self.repairs.opened(repair.flow, {"model"})
+        dearer, unclear = for_value(self.view, now, then, allowed)
+        return replace(repair, dearer=dearer, unclear=unclear)
 
 
 def shares(view: View, decision: str) -> dict[tuple[int, str], float]:
@@ -223,7 +226,21 @@ def decision_of(labels: dict, decision: str) -> str:
     return repr([labels.get(k) for k in _KEYS[decision]])
 
 
+def _beyond(repair: Repair, shared: Repair) -> Repair:
+    """What a repair at local prices brings beyond that of the same flows at shared ones."""
+    place = {int(i): n for n, i in enumerate(shared.flow)}
+    at = np.array([place.get(int(i), -1) for i in repair.flow], int)
+    gain, known = repair.gain.copy(), np.zeros((len(at), 2, len(PARTS)))
+    old = at >= 0
+    gain[old] -= shared.gain[at[old]]
+    known[old, 0] = shared.now.parts[at[old]]
+    known[old, 1] = shared.then.parts[at[old]]
+    some = np.flatnonzero(gain > ROUNDING * repair.gain)
+    return replace(repair, gain=gain, known=known).at(some)
+
+
 def _shrunk(repair: Repair, scale: float) -> Repair:
     """Both sides of a repair in proportion: what the first requests bring, the last do not."""
     now, then = (replace(p, parts=p.parts * scale) for p in (repair.now, repair.then))
-    return replace(repair, gain=repair.gain * scale, now=now, then=then)
+    known = None if repair.known is None else repair.known * scale
+    return replace(repair, gain=repair.gain * scale, now=now, then=then, known=known)

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from allocate.models.curves import RequestCurve
+from allocate.solver.studies.diagnosis.direction import for_value
 from allocate.solver.studies.diagnosis.view import Pairs, View
 from allocate.solver.studies.diagnosis.walls import Walls
 
@@ -29,9 +30,10 @@ _AMOUNTS = 256  # different amounts of verification that are told apart
 class Repair:
     """One decision changed alone: [n] flows, as they are and as they would be.
 
-    ``gain`` [n] is USD per request; ``dearer`` [n] says that it is value that the repair
-    brings, more than money that it saves. Where
-    ``then.arm`` is -1 the request is declined.
+    ``gain`` [n] is USD per request; ``dearer`` [n] says of a change of model that it is for
+    value, not for money, ``unclear`` [n] that it may as well be the other. Where ``then.arm``
+    is -1 the request is declined. ``known`` [n, 2, parts]: parts now and then of the same fault
+    that another finding has; then ``gain`` is what comes on top.
     """
 
     decision: str
@@ -41,6 +43,8 @@ class Repair:
     then: Pairs
     gain: np.ndarray
     dearer: np.ndarray
+    unclear: np.ndarray
+    known: np.ndarray | None = None
 
     def at(self, which: np.ndarray) -> Repair:
         """Some of the flows."""
@@ -52,7 +56,17 @@ class Repair:
             self.then.at(which),
             self.gain[which],
             self.dearer[which],
+            self.unclear[which],
+            None if self.known is None else self.known[which],
         )
+
+    def beyond(self) -> Repair:
+        """Its parts without what is known of them, so that both add up."""
+        if self.known is None:
+            return self
+        pairs = (self.now, self.then)
+        now, then = (replace(p, parts=p.parts - self.known[:, i]) for i, p in enumerate(pairs))
+        return replace(self, now=now, then=then, known=None)
 
 
 @dataclass(frozen=True)
@@ -97,8 +111,15 @@ class Repairs:
         gain = np.minimum(profit - now.profit, self.regret[flow])
         some = np.flatnonzero(gain > ROUNDING * view.stake[flow])
         requests = view.flows.requests[flow]
-        dearer = for_value(now, then)
-        return Repair(decision, flow, requests, now, then, gain, dearer).at(some)
+        no = np.zeros(len(flow), bool)
+        found = Repair(decision, flow, requests, now, then, gain, no, no).at(some)
+        return self._judged(found) if decision == "model" else found
+
+    def _judged(self, repair: Repair) -> Repair:
+        """A change of model, and whether it is for value."""
+        allowed = self.opened(repair.flow, {"model"})
+        dearer, unclear = for_value(self.view, repair.now, repair.then, allowed)
+        return replace(repair, dearer=dearer, unclear=unclear)
 
     def _like_for_like(
         self, allowed: np.ndarray, now: Pairs, then: Pairs, profit: np.ndarray
@@ -243,12 +264,6 @@ class Repairs:
             hopeless = view.best[then.member] <= declining
             profit = np.where(hopeless, np.maximum(profit, declining), profit)
         return np.clip(profit - now, 0.0, self.regret[flow])
-
-
-def for_value(now: Pairs, then: Pairs) -> np.ndarray:
-    """[n] whether a change gains more value than it saves of what requests occupy."""
-    change = then.parts - now.parts
-    return change[:, 0] > -change[:, 1]
 
 
 def _where(which: np.ndarray, one: Pairs, other: Pairs) -> Pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,13 +14,14 @@ from allocate.solver.studies.diagnosis.turned import Refused
 from allocate.solver.studies.diagnosis.view import View
 
 COSTS = ("cost", "latency", "risk", "oversight")
+WORTH = ("value", "latency", "risk", "oversight")
 
 
 def over_routing(view: View, repair: Repair) -> Iterator[Finding]:
     """Requests that are worth more on a cheaper model, or not served at all."""
     names = Names(view)
-    for group in _by_model(repair, names, over=True):
-        left, right = group.balance(COSTS)
+    for group, unclear in _by_model(repair, names, over=True):
+        sides, words = _sides(group, (COSTS, _SAVED), (("cost",), _MONEY))
         now, then = names.model(group.arm), names.model(group.to)
         where = {**names.place(group.members), **names.way(group.arm)}
         name = where["class"]
@@ -29,19 +31,20 @@ def over_routing(view: View, repair: Repair) -> Iterator[Finding]:
         else:
             message = f"{now} costs <left> a request more than {then} and brings <more>"
             fix = f"route `{name}` to {then} instead of {now}"
-        yield _finding("AL101", group, where, (left, right), _SAVED, message, fix)
+        found = _finding("AL101", group, where, sides, words, message, fix)
+        yield replace(found, also=("AL102",)) if unclear else found
 
 
 def under_routing(view: View, repair: Repair) -> Iterator[Finding]:
     """Requests that are worth more on a dearer model."""
     names = Names(view)
-    for group in _by_model(repair, names, over=False):
-        left, right = group.balance(("value", "latency", "risk", "oversight"))
+    for group, _ in _by_model(repair, names, over=False):
+        sides, words = _sides(group, (WORTH, _BROUGHT), (("value",), _VALUE))
         now, then = names.model(group.arm), names.model(group.to)
         where = {**names.place(group.members), **names.way(group.arm)}
         message = f"{then} brings <left> a request more than {now} and costs <more>"
         fix = f"route `{where['class']}` to {then} instead of {now}"
-        yield _finding("AL102", group, where, (left, right), _BROUGHT, message, fix)
+        yield _finding("AL102", group, where, sides, words, message, fix)
 
 
 def declined(refused: Refused) -> Iterator[Finding]:
@@ -74,11 +77,27 @@ def declined(refused: Refused) -> Iterator[Finding]:
 
 _SAVED = ("cost, waiting and risk saved by the cheaper model", "value lost by it")
 _BROUGHT = ("value, and risk and waiting saved, by the better model", "what it costs more")
+_MONEY = ("money saved by the cheaper model", "value, risk and waiting that it is worse by")
+_VALUE = ("value of the better model", "money, risk and waiting that it costs more")
+Split = tuple[tuple[str, ...], tuple[str, str]]
 
 
-def _by_model(every: Repair, names: Names, over: bool) -> Iterator[Group]:
-    """Over: what the request costs falls with the repair. Model and level tell groups apart."""
-    repair = every.at(np.flatnonzero(every.dearer != over))
+def _sides(group: Group, usual: Split, narrow: Split) -> tuple[tuple[float, float], tuple]:
+    """(left, right) and their words; the narrow split where waiting and risk outweigh the rest."""
+    parts, words = usual if group.balance(usual[0])[0] > 0 else narrow
+    return group.balance(parts), words
+
+
+def _by_model(every: Repair, names: Names, over: bool) -> Iterator[tuple[Group, bool]]:
+    """Groups told apart by model and level, and whether the other rule would do as well."""
+    for unclear in (False, True):
+        mine = (every.dearer != over) & (every.unclear == unclear)
+        for group in _alike(every.at(np.flatnonzero(mine)), names):
+            yield group, unclear
+
+
+def _alike(repair: Repair, names: Names) -> Iterator[Group]:
+    """Flows of the same class, model and level that should have the same model."""
 
     def key(i: int) -> tuple:
         arm, to = int(repair.now.arm[i]), int(repair.then.arm[i])

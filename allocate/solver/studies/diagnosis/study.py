@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -175,12 +175,17 @@ def examine(
     local = Local(repairs, refused, on.usual)
     told = named(repairs, at_shared)
     moved = local.repairs_of(at_shared, told.usd)
-    at_local = _reported(local.view_here, moved)
+    at_local = {d: r.beyond() for d, r in _reported(local.view_here, moved).items()}
     whole = on.whole(outcome.invested.capability)
     capital = Capital(whole, on.duals(whole), outcome.invested)
     found = [
         *(f for d, r in at_shared.items() for rule in _RULES[d] for f in rule(view, r)),
-        *(f for d, r in at_local.items() for rule in _RULES[d] for f in rule(local.view_here, r)),
+        *(
+            replace(f, others=f.usd_per_hour)
+            for d, r in at_local.items()
+            for rule in _RULES[d]
+            for f in rule(local.view_here, r)
+        ),
         *declined(refused),
     ]
     trained, trains = list(capital.findings()), on.scene.loaded.config.training is not None
@@ -242,7 +247,8 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
     """Findings of the same fault in the same place as one."""
     out: dict[tuple, Finding] = {}
     for f in findings:
-        key = f.code, tuple(f.where.items()), f.fix
+        place = tuple((k, v) for k, v in f.where.items() if k != "period")
+        key = f.code, place, f.fix
         out[key] = out[key].with_more(f) if key in out else f
     return list(out.values())
 

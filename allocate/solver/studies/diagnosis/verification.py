@@ -37,7 +37,7 @@ def under_verification(view: View, repair: Repair) -> Iterator[Finding]:
         before, after = (float(t[j]) for t in group.tokens)
         message = (
             f"verifying with {count(after)} tokens instead of {count(before)} averts and gains "
-            f"<left> a request and costs <right>"
+            f"<left> a request and <costs>"
         )
         fix = (
             f"let `{uses[j]}` of `{where['class']}` on {names.model(group.arm)} have "

@@ -14,7 +14,9 @@ def by_period(solution: Solution) -> list[dict[str, Any]]:
 
     ``value`` is USD per unit and hour of that period; weighted with ``share``, the period's
     share of the day, the values sum to the resource's price. ``used`` is in its own unit.
-    Empty where the config has no periods, or where the prices are not proved.
+    Where there are scenarios there is a line for each period of each, ``scenario`` says which,
+    and ``share`` is its probability times the period's share. Empty where there is neither, or
+    where the prices are not proved.
     """
     built, program = solution.built, solution.program
     if len(built.periods) < 2 or not solution.priced:
@@ -26,15 +28,15 @@ def by_period(solution: Solution) -> list[dict[str, Any]]:
         names = [program.rows[r].name for r, _ in resource.rows]
         if names != [f"{resource.path}[{p}]" for p in built.periods]:
             continue
-        rows = zip(built.periods, built.shares, resource.rows, strict=True)
-        for period, share, (row, weight) in rows:
+        rows = enumerate(zip(built.shares, resource.rows, strict=True))
+        for moment, (share, (row, weight)) in rows:
             per_unit = weight / share if share else 0.0  # 60 where a cap is a minute's
             value = float(solution.duals[row]) * per_unit
             used = float(usage[row] / weight) if weight else None
             full = used is not None and used >= (resource.capacity or 0.0) * (1 - _FULL)
             lines.append(
                 {
-                    "period": period,
+                    **built.moments.when(moment),
                     "resource": resource.path,
                     "label": resource.label,
                     "unit": resource.unit,

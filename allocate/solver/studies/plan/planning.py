@@ -22,6 +22,7 @@ from allocate.solver.studies.plan.periods import by_period
 from allocate.solver.studies.plan.point import PARTS
 from allocate.solver.studies.plan.store import Store
 from allocate.solver.studies.plan.sweep import Swept, Where, sweep
+from allocate.solver.studies.plan.uncertain import Value, asked, value_of_planning
 from allocate.solver.studies.plan.worth import Worth, worth_of
 
 
@@ -63,6 +64,7 @@ class Plan:
     frontier: Frontier | None = None
     along: Swept | None = None
     change: Change | None = None
+    value: Value | None = None
     stopped: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -96,6 +98,8 @@ class Plan:
                 "resources": self._resources(),
                 "advice": None if self.advice is None else [a.to_dict() for a in self.advice],
                 "periods": [] if base is None else by_period(base),
+                **({} if base is None else base.layers.capacity()),
+                "uncertainty": None if self.value is None else self.value.to_dict(),
                 "axes": [{"path": a.path, "values": list(a.values)} for a in self.axes],
                 "sweep": self.points,
                 "sweep_about": None if self.swept is None else _about(self.swept),
@@ -210,6 +214,8 @@ def _more(out: Plan, case: Case, ask: Ask, where: Where, tell: Progress) -> None
         _note(out, out.along)
     if not ask.advised or not base.priced:
         return
+    if asked(out.loaded.config):
+        out.value = value_of_planning(case, base, tell)
     out.advice = []
     out.base = base = _with_ranges(base, tell)
     checks = Checks(case)
