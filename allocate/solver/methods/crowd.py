@@ -161,10 +161,7 @@ class Settled:
         pricer = looker.market.pricer(look.duals)
         rest = np.ones(k, bool)
         rest[apart] = False
-        value, use = look.value, look.use.copy()
-        if len(apart):
-            split = looker.choices(apart).split(pricer, look.heat)
-            value, use = value - split.value, use - split.use()
+        value, use = without(looker, look, apart)
         rng = np.random.default_rng(seed)
         hessian = np.zeros((len(use),) * 2)
         live = rest & (stream.rate > 0)
@@ -191,6 +188,14 @@ class Settled:
         bend = self.hessian @ d
         value = self.value - float(self.use @ d) + 0.5 * float(d @ bend)
         return Pass(value, self.use - bend, self.hessian)
+
+
+def without(looker: Looker, look: Look, apart: np.ndarray) -> tuple[float, np.ndarray]:
+    """(value, [rows] use) of all members but those apart, as the look found them."""
+    if not len(apart):
+        return look.value, look.use
+    split = looker.choices(apart).split(looker.market.pricer(look.duals), look.heat)
+    return look.value - split.value, look.use - split.use()
 
 
 def _curvature(split: Split, pricer: Pricer, heat: float) -> np.ndarray:

@@ -17,7 +17,14 @@ import numpy as np
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 from allocate.solver.methods.choices import Market
-from allocate.solver.methods.crowd import Look, Looker, NumpyLooker, Settled, settled_flows
+from allocate.solver.methods.crowd import (
+    Look,
+    Looker,
+    NumpyLooker,
+    Settled,
+    settled_flows,
+    without,
+)
 from allocate.solver.methods.heated import heated
 from allocate.solver.methods.newton import Result, newton
 from allocate.solver.methods.recovery import recover
@@ -32,9 +39,9 @@ _WARMEST, _WARM = 0.05, 0.004  # heats to start from: cold, and near the answer
 _PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
 _BAND = 1.0  # … those within so many times the last heat
 _MOST = 3000  # members held apart
-_PASSES, _TRIES = 40, 8  # in all, and at one heat
+_PASSES, _TRIES = 40, (4, 8)  # in all; at one heat, where all may be held apart and where not
 _APART, _LAST_STEPS = 20_000, 12  # so many members may all be held apart, for some steps
-_BANDS = (0.1, 0.04)  # arms so far below the best stay in passes: at first, and later
+_BANDS = (0.04, 0.15)  # arms so far below the best stay in passes, as prices are known
 _STRAYED, _AT_LAST = 1e-2, 1e-5  # of the money at stake may have moved far between screenings
 _COMPILE = 8_000_000  # members × arms from which a pass is compiled
 
@@ -61,7 +68,7 @@ def solve_prices(
             return found
         duals, warm = found.duals, True
     rng = np.random.default_rng(seed)
-    heat, iterations = _WARMEST, 0
+    heat, band, iterations = _WARMEST, _BANDS[1], 0
     for size in [] if warm else _sizes(k):
         part = sampled(program, size, rng)
         if size <= SMALL:
@@ -69,16 +76,17 @@ def solve_prices(
         else:
             search = _Search(part, duals, progress)
             search.screen(_BANDS[0])
-            search.cool(heat, 0.0, rest=3.0)
-            result, heat = search.result(), 2 * search.current.heat
+            noise = np.sqrt((len(program.rows) + 1) / size)  # of what a row is used for
+            search.cool(heat, 0.1 * noise, rest=3.0)
+            result, heat = search.result(), min(_WARMEST, 0.3 * noise)
         duals, iterations = result.duals, iterations + result.iterations
     search = _Search(program, duals, progress)
     search.iterations = iterations
     coldest = float(np.sqrt(0.1 * tolerance))
-    search.screen(_BANDS[0])
+    search.screen(_BANDS[1] if warm else band)
     search.cool(_WARM if warm else heat, coldest, least=0.03 * tolerance)
     if search.strayed(_AT_LAST):
-        search.screen(_BANDS[1])
+        search.screen(_BANDS[0])
         search.cool(coldest, coldest, least=0.03 * tolerance)
     allocation = None
     if search.rested or k > _APART:
@@ -168,7 +176,8 @@ class _Search:
         nobody = np.zeros(0, int)
         self._pass(self.duals, max(start, end), accept=True)
         stiff, tries, self.rested = np.ones(len(self.duals)), 0, True
-        while self.passes < _PASSES and tries < _TRIES:
+        most = _TRIES[len(self.crowd.rate) > _APART]
+        while self.passes < _PASSES and tries < most:
             look = self.current
             end = max(end, self._coldest(look))
             little = max(rest * end**2, least)
@@ -191,7 +200,7 @@ class _Search:
 
     def _coldest(self, look: Look) -> float:
         """Heat within which just enough members are near a tie."""
-        few = int(_PER_ROW * (np.count_nonzero(self.program.capacity) + 1))
+        few = int(_PER_ROW * (len(self.program.rows) + 1))
         near = look.margin[np.isfinite(look.margin)]
         return min(_WARMEST, float(np.partition(near, few)[few])) if len(near) > few else _WARMEST
 
@@ -247,10 +256,10 @@ class _Search:
             counts.append(_APART)
         for count in counts:
             near = np.sort(order[:count])
-            rest = Settled.around(self.looker, look, near)
+            settled = without(self.looker, look, near)[1]
             rows = tuple(
                 replace(r, capacity=r.capacity - float(u))
-                for r, u in zip(self.program.rows, rest.use, strict=True)
+                for r, u in zip(self.program.rows, settled, strict=True)
             )
             apart = replace(
                 self.program, rows=rows, streams=(crowd.part(near), *self.program.streams[1:])
@@ -316,7 +325,7 @@ class _Search:
         if accept or gained > 0:
             self.look, self.value, self.duals = there, value, duals
             if self.strayed(_STRAYED):
-                self.screen(_BANDS[1])
+                self.screen(_BANDS[0])
                 self._pass(duals, heat, accept=True)
         return gained
 
