@@ -34,7 +34,7 @@ from allocate.solver.methods.straight import straight
 SMALL = 3000  # members that are all held apart
 _FIRST = 600  # members of the first sample
 _GROWTH = 13  # at most, from one sample to the next
-_COOLING = 0.4
+_COOLING = 0.2
 _WARMEST, _WARM = 0.05, 0.004  # heats to start from: cold, and near the answer
 _PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
 _BAND = 1.0  # … those within so many times the last heat
