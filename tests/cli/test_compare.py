@@ -79,6 +79,13 @@ def test_no_gain_fails_under_anything(cli, compared):
     assert cli("compare", CONFIG, "--fail-under", "0%").code == 0
 
 
+def test_fail_under_without_a_reference_has_no_verdict(cli, compared):
+    compared["baselines"][1] = {"name": "greedy-tuned", "welfare": None, "reason": "broken"}
+    ran = cli("compare", CONFIG, "--fail-under", "5%")
+    assert ran.code == 1
+    assert "no verdict on --fail-under: there is no `greedy-tuned` to compare with" in ran.err
+
+
 def test_stopped_early_is_marked(cli, compared):
     compared["status"] = "stopped"
     ran = cli("compare", CONFIG)

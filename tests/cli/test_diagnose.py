@@ -113,6 +113,38 @@ def test_json_has_what_is_promised(cli, shop):
     assert sum(line["usd_per_hour"] for line in document["ledger"]) == pytest.approx(2.0)
 
 
+def the_loss(document: dict) -> dict[str, float]:
+    """The ledger's lines by name, USD per hour."""
+    return {line["what"]: line["usd_per_hour"] for line in document["ledger"]}
+
+
+ACCEPTED = '\ndiagnose: {accept: [{code: AL101, reason: "the contract names it"}]}\n'
+
+
+@pytest.mark.parametrize(
+    ("config", "flags", "why", "told"),
+    [
+        ("", ["--select", "AL2"], "unselected", "1 of rules not asked for, worth $2/h"),
+        ("", ["--ignore", "AL1"], "unselected", "1 of rules not asked for, worth $2/h"),
+        (ACCEPTED, [], "accepted", "1 accepted, worth $2/h"),
+        ("", ["--at-least", "50%"], "smaller", "1 smaller one: --at-least 0% shows it"),
+    ],
+)
+def test_what_is_not_shown_is_no_other_reason(cli, shop, config, flags, why, told):
+    Path("here.yaml").write_text(PAPER.read_text("utf-8") + config, "utf-8")
+    ran = cli("diagnose", "here.yaml", "-q", *flags)
+    text = " ".join(ran.out.split())
+    size = " of at least $3/h" if why == "smaller" else ""
+    head = f"No findings{size} in what each layer would do alone ({told})."
+    assert (ran.code, text.startswith(head)) == (0, True), text
+    document = json.loads(cli("diagnose", "here.yaml", "--format", "json", *flags).out)
+    assert document["totals"]["together"] == 0.0
+    aside = document["totals"]["not_shown"]
+    assert aside.pop(why) == {"findings": 1, "usd_per_hour": pytest.approx(2.0)}
+    assert all(not part["findings"] and not part["usd_per_hour"] for part in aside.values())
+    assert the_loss(document) == {why: pytest.approx(2.0)}
+
+
 def test_github_points_at_the_class_and_escapes(cli, shop):
     text = PAPER.read_text("utf-8").replace("  task:", '  "50% off":')
     Path("odd.yaml").write_text(re.sub(r"classes\.task", "classes.50% off", text), "utf-8")
@@ -137,6 +169,7 @@ def test_it_reads_as_before(cli, shop, golden, name, flags):
     ran = cli("diagnose", PAPER.name, *flags)
     assert ran.code == 1
     assert max(map(len, ran.out.splitlines())) <= 80 or flags
+    assert "allocate explain AL101" in " ".join(ran.out.split()) or "github" in flags
     golden(name, ran.out)
 
 

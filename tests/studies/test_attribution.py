@@ -1,13 +1,17 @@
 """The Shapley value: by hand, and as a split of a real gain."""
 
+from dataclasses import replace
 from itertools import combinations, permutations
 
 import pytest
 
+from allocate.cli.render.compare_sheets import layers_sheet
+from allocate.errors import SolveError
 from allocate.models.loader import load_dict
+from allocate.solver.studies import attribution
 from allocate.solver.studies.attribution import LAYERS, shapley
 from allocate.solver.studies.compare import compare
-from tests.solver.cases import changed, everything
+from tests.solver.cases import changed, everything, fleet
 from tests.studies.cases import trainable
 
 
@@ -48,3 +52,28 @@ def test_shares_sum_to_the_gain_and_more_layers_are_never_worse(config):
             for part in combinations(inside, size):
                 assert told.worth[part] <= welfare + 1e-9 * abs(welfare)
     assert told.shares["serving"] >= 0
+    # so it was before smaller coalitions lifted larger ones, but for the certificates' error
+    assert not told.unsolved
+    assert 0 <= told.lifted <= told.error <= 1e-5 * abs(told.best.welfare)
+    assert found.to_dict()["attribution"]["lifted_usd_per_hour"] == told.lifted
+
+
+def test_a_coalition_without_an_answer_is_told_and_one_too_low_is_lifted(monkeypatch):
+    solve = attribution.coalition
+
+    def poor(scene, baseline, decided, inside, near):
+        if inside == ("router",):
+            raise SolveError("stopped", "no answer")
+        answer = solve(scene, baseline, decided, inside, near)
+        return replace(answer, welfare=baseline.welfare - 3.0) if len(inside) == 1 else answer
+
+    monkeypatch.setattr(attribution, "coalition", poor)
+    found = compare(load_dict(fleet()), ["greedy"], least=False, steps=False)
+    told = found.to_dict()["attribution"]
+    assert told["unsolved"] == [["router"]]
+    assert told["lifted_usd_per_hour"] == pytest.approx(3.0)
+    assert told["lifted_usd_per_hour"] > told["error"]
+    said = layers_sheet(found.to_dict())
+    assert said is not None
+    assert "no answer was found for router" in said.about
+    assert "$3/h too low" in said.about

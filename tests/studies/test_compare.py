@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import allocate
+from allocate.cli.render.compare_sheets import layers_sheet, split_sheet
 from allocate.models.loader import load_dict
 from allocate.solver.certificate import certify
 from allocate.solver.studies.compare import CompareError, compare
@@ -42,9 +43,11 @@ def holds(found) -> None:
         assert line.gain >= line.equal_gain - line.error - 1e-6 * abs(outcome.welfare), name
         assert line.equal.spend <= outcome.spend * (1 + 1e-6) + 1e-9, name
         assert line.equal.machines <= outcome.machines * (1 + 1e-6) + 1e-9, name
-    if found.split is not None:
+    if found.split is not None and "split" not in found.reasons:
         line = found.reference
-        assert sum(found.split.values()) == pytest.approx(line.gain, abs=1e-6 * abs(line.gain))
+        assert sum(v or 0.0 for v in found.split.values()) == pytest.approx(
+            line.gain, abs=1e-6 * abs(line.gain)
+        )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -82,6 +85,7 @@ def test_coordinating_is_worth_something_only_where_something_is_scarce():
     tight = compare(load_dict(own_only(gpus=0.6)), attribution=False, least=False)
     ample = compare(load_dict(own_only(gpus=1000.0)), attribution=False, least=False)
     assert tight.split is not None
+    assert tight.split["coordinating"] is not None
     assert tight.split["coordinating"] > 0.01 * tight.joint.welfare
     assert ample.baselines["flat-price"].counted <= 1e-4 * ample.joint.welfare
 
@@ -137,3 +141,30 @@ def test_the_package_compares_too():
     found = allocate.compare(two_models(), baselines=["cheapest"], attribution=False)
     assert list(found.baselines) == ["cheapest"]
     assert found.against == "cheapest"
+
+
+def test_what_average_prices_come_to_is_unknown_where_they_cannot_be_drawn(monkeypatch):
+    def breaks(scene, caps):
+        raise LookupError("average prices break a limit that has to be kept")
+
+    monkeypatch.setattr("allocate.solver.studies.compare.flat_price", breaks)
+    found = compare(load_dict(two_models()), ["frontier"], attribution=False, least=False)
+    document = found.to_dict()
+    assert document["split"]["knowing"] is document["split"]["coordinating"] is None
+    assert document["split"]["more_budget"] == pytest.approx(0.0, abs=1e-6)
+    assert "break a limit" in document["reasons"]["split"]
+    assert "is not known" in found.verdict
+    sheet = split_sheet(document)
+    assert sheet is not None
+    assert [row[1] for row in sheet.rows] == ["-", "-", "0"]
+    assert "break a limit" in sheet.about
+
+
+def test_why_there_are_no_parts_by_layer_is_told():
+    found = compare(load_dict(two_models()), ["flat-price"], least=False, steps=False)
+    assert found.attribution is None
+    sheet = layers_sheet(found.to_dict())
+    assert sheet is not None
+    assert "only local rules can be split by layer" in sheet.about
+    found = compare(load_dict(two_models()), ["frontier"], least=False, attribution=False)
+    assert found.to_dict()["reasons"]["attribution"] == "it was not asked for"

@@ -57,3 +57,15 @@ def test_a_target_out_of_reach_costs_all_there_is():
     except SolveError:
         pytest.fail("a target that is out of reach is no error")
     assert needed <= enough == caps.total
+
+
+def test_who_may_not_be_declined_is_paid_for():
+    config = two_models()
+    for one in config["classes"].values():
+        one["decline"] = False
+    scene = scene_of(config)
+    best = joint(scene, Caps(), scene.prices, Investment())
+    caps = Caps(best.machines, best.spend)
+    enough, _ = least_spend(scene, caps, best, 0.3 * (best.welfare + best.spend), tolerance=1e-3)
+    cheapest = held(scene, Caps(best.machines, enough * (1 + 1e-6)), best.prices, Investment())
+    assert cheapest.spend <= enough * (1 + 1e-5)

@@ -83,6 +83,17 @@ def test_what_does_not_fit_is_turned_away_and_said(tmp_path):
     assert shares[0] == pytest.approx(shares[1])
 
 
+@pytest.mark.parametrize(
+    "rows", ["ask,cheap,0.5\nask,cheap,0.7\n", "ask,cheap,0.9\nask,strong,0.3\n"]
+)
+def test_more_than_all_of_a_class_is_scaled_down_and_said(scene, tmp_path, rows):
+    text = f"class,model,share\n{rows}commit,strong,1\ndeploy,strong,1\n"
+    outcome = observed_on(scene, tmp_path / "today.csv", text)
+    served = sum(r["share"] for r in outcome.solution.layers.router if r["class"] == "ask")
+    assert served == pytest.approx(1.0)
+    assert any("ask: more than all that arrives" in a for a in outcome.about["assumed"])
+
+
 @pytest.mark.parametrize("config", [api_and_humans(), fleet(), trainable()])
 def test_a_result_of_solve_is_read_back_as_it_was(config, tmp_path):
     solution = solve(load_dict(config), ranges=False)

@@ -121,8 +121,9 @@ def compare(
     deliver(text, out, story)
     if code := EXIT_CODES[document["status"]]:
         raise typer.Exit(code)
-    if least is not None and not reaches(document, least):
-        story.say(f"the gain at equal spend is under {fail_under}")
+    if least is not None and not (reached := reaches(document, least)):
+        why = f"no verdict on --fail-under: there is no `{document['against']}` to compare with"
+        story.say(why if reached is None else f"the gain at equal spend is under {fail_under}")
         raise typer.Exit(NO)
 
 
@@ -141,11 +142,16 @@ def answer(
     return find_gains(loaded, progress=progress.report, **question).to_dict()
 
 
-def reaches(document: dict[str, Any], least: float) -> bool:
-    """Whether the gain at equal spend is at least a share of the baseline's welfare."""
+def reaches(document: dict[str, Any], least: float) -> bool | None:
+    """Whether the gain at equal spend is at least a share of the baseline's welfare.
+
+    None where that baseline could not be drawn.
+    """
     lines = {line["name"]: line for line in document["baselines"]}
     line = lines.get(document["against"])
     if line is None or line["welfare"] is None:
-        return False
+        return None
     gain = line["equal_spend"]["gain"]
-    return gain > 0 and gain >= least * line["welfare"] if least > 0 else gain >= 0
+    if least <= 0:
+        return gain >= 0
+    return gain > 0 and gain >= least * line["welfare"]

@@ -7,6 +7,10 @@ from typing import Any
 from allocate.cli.render.sheets import Column, Row, Sheet
 from allocate.cli.render.text import NOTHING, clean, noiseless, number, percent
 
+_LEGEND = (
+    "it: the baseline; at equal spend: at most the baseline's; enough: the least spend that is "
+    "worth as much before spending"
+)
 ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
 
 
@@ -45,13 +49,13 @@ def gains_sheet(document: Row) -> Sheet:
         Column("spend", "saved", lambda r: _saved(r)),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
-    about = _dashes(lines)
+    about = _meaning(lines)
     return Sheet("What joint allocation gains, USD/h", columns, rows, about=about)
 
 
-def _dashes(lines: list[Row]) -> str:
-    """Say why some shares stand as a dash."""
-    said = []
+def _meaning(lines: list[Row]) -> str:
+    """Say what the heads mean, and why some shares stand as a dash."""
+    said = [_LEGEND] if lines else []
     if any(line["equal_spend"]["relative_gain"] is None for line in lines):
         said.append("no share of its welfare (-) where a baseline earns nothing")
     if any(line["least_spend"].get("spend") is None for line in lines):
@@ -91,7 +95,7 @@ def split_sheet(document: Row) -> Sheet | None:
         {"step": "coordinating", "means": "shared prices instead of list prices"},
         {"step": "more budget", "means": "what the joint answer spends beyond the baseline"},
     ]
-    whole = max(sum(abs(v) for v in split.values()), 1e-300)
+    whole = max(sum(abs(v) for v in split.values() if v is not None), 1e-300)
     columns = [
         Column("step", "", lambda r: r["step"], right=False),
         Column("USD/h", "", lambda r: _step(split, r["step"], whole)),
@@ -99,7 +103,8 @@ def split_sheet(document: Row) -> Sheet | None:
     ]
     rows = [[c.cell(step) for c in columns] for step in steps]
     against = clean(document["against"])
-    return Sheet(f"From {against} to the joint answer", columns, rows)
+    about = _why(document, "split") if None in split.values() else ""
+    return Sheet(f"From {against} to the joint answer", columns, rows, about=about)
 
 
 def _step(split: Row, step: str, whole: float) -> str:
@@ -132,8 +137,29 @@ def layers_sheet(document: Row) -> Sheet | None:
     rows = [[c.cell(line) for c in columns] for line in lines]
     against = clean(document["against"])
     about = "full price: with waiting, risk and what is scarce at their shared prices"
+    if told is None:
+        about += f"; no gain by layer (-): {_why(document, 'attribution')}"
+    else:
+        about += _doubts(told)
     title = f"By layer: the gain over {against} at equal spend"
     return Sheet(title, columns, rows, about=about)
+
+
+def _why(document: Row, what: str) -> str:
+    return clean((document.get("reasons") or {}).get(what) or "not known")
+
+
+def _doubts(told: Row) -> str:
+    """Warn where parts of the gain rest on solves that failed, or came out too low."""
+    said = ""
+    if told.get("unsolved"):
+        groups = ", ".join(clean(" + ".join(inside)) for inside in told["unsolved"])
+        said += f"; WARNING: no answer was found for {groups}, so the parts are rough"
+    if (lifted := told.get("lifted_usd_per_hour") or 0.0) > (told.get("error") or 0.0):
+        said += (
+            f"; WARNING: some solves were ${number(lifted, 3)}/h too low, so the parts are rough"
+        )
+    return said
 
 
 def _idle(share: float | None, wedge: Row, whole: float) -> bool:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from allocate.cli.flags import Color
-from allocate.cli.render.diagnosis_sheets import FIRST, findings_sheet, ledger_sheet
+from allocate.cli.render.diagnosis_sheets import FIRST, findings_sheet, ledger_sheet, place
 from allocate.cli.render.lines import Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.text import clean, money, number
 from allocate.cli.terminal import make_console, plain_console
 
+_ROUNDING = 1e-6
 _WORDS = {"greedy": "what each layer would do alone", "observed": "what is done today"}
 
 
@@ -43,19 +44,40 @@ def draw_diagnosis(
 def verdict(document: dict[str, Any]) -> str:
     """Say in a sentence how many findings there are and what they cost."""
     totals, what = document["totals"], _WORDS.get(document["diagnosed"], document["diagnosed"])
-    found = totals["findings"]
+    found, aside = totals["findings"], totals["not_shown"]
     gap, together = document["gap"], totals["together"]
+    beside = _beside(aside, " more" if found else "")
     if not found:
-        beside = f"; {len(document['accepted'])} accepted" if document["accepted"] else ""
+        rest = gap - sum(part["usd_per_hour"] for part in aside.values())
         lost = (
-            f", and the joint answer is worth {money(gap)}/h more for other reasons"
-            if gap > max(totals["least"], 0.0)
+            f", and the joint answer is worth {money(rest)}/h more for other reasons"
+            if rest > max(totals["least"], 0.0)
             else ""
         )
-        return f"No findings in {what}{beside}{lost}."
+        smaller = aside["smaller"]["findings"]
+        size = f" of at least {money(totals['least'])}/h" if smaller else ""
+        if smaller:
+            ones, them = ("one", "it") if smaller == 1 else ("ones", "them")
+            beside.append(f"{smaller} smaller {ones}: --at-least 0% shows {them}")
+        return f"No findings{size} in {what}{_bracketed(beside)}{lost}."
     share = f", {number(100 * together / gap, 3)} % of all that it loses" if gap > 0 else ""
     noun = "finding" if found == 1 else "findings"
-    return f"{found} {noun} in {what}, worth {money(together)}/h together{share}."
+    text = f"{found} {noun} in {what}, worth {money(together)}/h together{share}"
+    return f"{text}{_bracketed(beside)}."
+
+
+def _beside(aside: dict[str, Any], more: str) -> list[str]:
+    """Say what findings are not shown though they are large enough."""
+    words = {"accepted": "accepted", "unselected": "of rules not asked for"}
+    return [
+        f"{aside[why]['findings']} {text}, worth {money(aside[why]['usd_per_hour'])}/h{more}"
+        for why, text in words.items()
+        if aside[why]["findings"]
+    ]
+
+
+def _bracketed(parts: list[str]) -> str:
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _balance(document: dict[str, Any]) -> str:
@@ -63,6 +85,8 @@ def _balance(document: dict[str, Any]) -> str:
     text = f"welfare {money(document['welfare'])}/h, joint answer {money(joint)}/h"
     if totals["findings"] > 1:
         text += f"; one by one the findings sum to {money(totals['sum'])}/h"
+        if totals["together"] > (1 + _ROUNDING) * totals["sum"]:
+            text += " (together they are more than the sum: one hides another)"
     return text
 
 
@@ -96,8 +120,7 @@ def _lists(document: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 def _accepted(document: dict[str, Any]) -> list[str]:
     return [
-        f"{f['code']} {clean(' '.join(f['where'].values()))}, {money(f['usd_per_hour'])}/h: "
-        f"{clean(f['reason'])}"
+        f"{f['code']} {place(f)}, {money(f['usd_per_hour'])}/h: {clean(f['reason'])}"
         for f in document["accepted"]
     ]
 
@@ -134,14 +157,11 @@ def _markdown(document: dict[str, Any], whole: bool) -> str:
 def workflow_commands(document: dict[str, Any]) -> Iterator[str]:
     """Yield workflow commands of GitHub Actions: a warning for each finding, at its class."""
     for f in document["findings"]:
-        place = f.get("at") or {}
-        spot = [
-            f"{key}={_property(place[key])}" for key in ("file", "line", "col") if place.get(key)
-        ]
+        at = f.get("at") or {}
+        spot = [f"{key}={_property(at[key])}" for key in ("file", "line", "col") if at.get(key)]
         title = f"{f['code']} {f['name']}, {money(f['usd_per_hour'])}/h"
-        where = clean(", ".join(f["where"].values()))
         also = f" ({' and '.join(f['also'])} fits as well)" if f["also"] else ""
-        text = f"{where}: {clean(f['message'])}{also}. Fix: {clean(f['fix'])}. See {f['page']}"
+        text = f"{place(f)}: {clean(f['message'])}{also}. Fix: {clean(f['fix'])}. See {f['page']}"
         yield f"::warning {','.join([*spot, f'title={_property(title)}'])}::{_data(text)}"
     yield f"::notice title=allocate diagnose::{_data(verdict(document))}"
 

@@ -19,7 +19,7 @@ def findings_sheet(document: Row, whole: bool = False) -> Sheet:
     columns = [
         Column("code", "", lambda r: r["code"], right=False),
         Column("name", "", lambda r: r["name"], right=False),
-        Column("where", "", _where, right=False),
+        Column("where", "", _shortly, right=False),
         Column("left", "", lambda r: number(r["left"], 3)),
         Column("right", "", lambda r: number(r["right"], 3)),
         Column("unit", "", lambda r: r["unit"], right=False, optional=True),
@@ -27,9 +27,17 @@ def findings_sheet(document: Row, whole: bool = False) -> Sheet:
     ]
     notes = {i: _note(r) for i, r in enumerate(shown)}
     rows = [[c.cell(line) for c in columns] for line in shown]
-    about = "left > right is what is wrong, at shared prices; USD/h is what the fix alone brings"
     hidden = len(lines) - len(shown)
-    return Sheet("Findings", columns, rows, hidden, notes, about=about)
+    return Sheet("Findings", columns, rows, hidden, notes, about=_legend(shown))
+
+
+def _legend(shown: list[Row]) -> str:
+    """Say what the columns mean, and where to read on."""
+    text = "left > right is what is wrong, USD/h what the fix is worth, both at shared prices"
+    if any("outcome" in line["where"] for line in shown):
+        text += "; what is declined brings it as far as there is room, the rest once others leave"
+    codes = {line["code"] for line in shown}
+    return f"{text}; more on it: allocate explain {codes.pop() if len(codes) == 1 else 'CODE'}"
 
 
 def _note(line: Row) -> str:
@@ -45,11 +53,19 @@ def _note(line: Row) -> str:
     return text
 
 
-def _where(line: Row) -> str:
-    place = line["where"]
-    parts = [place[k] for k in ("class", "asset", "period", "model", "autonomy") if k in place]
-    if "class" not in place and "lane" in place:
-        parts = [place["lane"], *(p for p in parts if p != place.get("model"))]
+def place(line: Row) -> str:
+    """Say where a finding is; of declined requests not on which model they should be."""
+    where = line["where"]
+    return clean(", ".join(v for k, v in where.items() if k != "model" or "outcome" not in where))
+
+
+def _shortly(line: Row) -> str:
+    where = line["where"]
+    if "outcome" in where:
+        return place(line)
+    parts = [where[k] for k in ("class", "asset", "period", "model", "autonomy") if k in where]
+    if "class" not in where and "lane" in where:
+        parts = [where["lane"], *(p for p in parts if p != where.get("model"))]
     return clean(", ".join(parts))
 
 

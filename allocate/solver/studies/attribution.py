@@ -8,8 +8,10 @@ outside keeps what it decided on its own. What a layer holds:
     serving    the ways that each model is offered: lanes at their speed, retention
     training   the investment
 
-So a coalition's problem is the joint program with the outsiders' choices taken out of it; it
-never does worse than a smaller coalition. Spending is limited to the baseline's throughout.
+So a coalition's problem is the joint program with the outsiders' choices taken out of it, and
+what a smaller coalition reaches it can reach too. Where a solve came out below that, it counts
+as much as the smaller one, and by how much it was lifted is kept: within the certificates'
+error, or the solves were not good enough. Spending is limited to the baseline's throughout.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Attribution:
     """``shares`` in USD/h sum to ``gain``; ``worth`` is what every coalition reaches, USD/h.
 
     ``best`` is the answer of all layers together: a coalition's where that was found to be
-    worth more, since what some layers reach all of them can.
+    worth more, since what some layers reach all of them can. ``unsolved`` coalitions count as
+    much as their best part. ``lifted`` is the most by which a solved one was below its best
+    part, ``error`` the largest error of any of the answers, both in USD/h.
     """
 
     gain: float
@@ -46,6 +50,8 @@ class Attribution:
     worth: dict[tuple[str, ...], float]
     best: Answer
     unsolved: tuple[tuple[str, ...], ...] = ()
+    lifted: float = 0.0
+    error: float = 0.0
 
 
 def attribute(
@@ -59,6 +65,7 @@ def attribute(
     players = present(scene)
     worth: dict[tuple[str, ...], float] = {(): baseline.welfare}
     unsolved, best, number = [], whole, 0
+    lifted, error = 0.0, whole.error + baseline.violation
     for size in range(1, len(players) + 1):
         for inside in combinations(players, size):
             number += 1
@@ -66,18 +73,20 @@ def attribute(
                 done = {"done": number, "of": 2 ** len(players) - 1}
                 progress({"phase": "splitting", **done, "what": " + ".join(inside)})
             smaller = max(worth[part] for part in combinations(inside, size - 1))
-            reached = best.welfare
-            if size < len(players):
-                try:
-                    answer = coalition(scene, baseline, decided, inside, whole)
-                    reached = answer.welfare
-                    best = max(best, answer, key=lambda a: a.welfare)
-                except SolveError:
-                    unsolved.append(inside)  # it can still do what a smaller one does
-                    reached = smaller
-            worth[inside] = max(reached, smaller)
+            try:
+                everybody = size == len(players)
+                answer = whole if everybody else coalition(scene, baseline, decided, inside, whole)
+            except SolveError:
+                unsolved.append(inside)  # it can still do what a smaller one does
+                worth[inside] = smaller
+                continue
+            best = max(best, answer, key=lambda a: a.welfare)
+            worth[inside] = best.welfare if everybody else max(answer.welfare, smaller)
+            lifted = max(lifted, smaller - answer.welfare)
+            error = max(error, answer.error + baseline.violation)
     shares = dict.fromkeys(LAYERS, 0.0) | shapley(players, worth)
-    return Attribution(worth[players] - worth[()], shares, worth, best, tuple(unsolved))
+    gain = worth[players] - worth[()]
+    return Attribution(gain, shares, worth, best, tuple(unsolved), lifted, error)
 
 
 def present(scene: Scene) -> tuple[str, ...]:

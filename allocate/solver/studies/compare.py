@@ -33,6 +33,7 @@ from allocate.solver.studies.wedges import wedges
 REFERENCE = "greedy-tuned"
 _UNTUNED = {"greedy", "flat-price", "observed"}  # what needs no tuned knobs
 _FITS = 1e-9  # of a limit on spending: within it nothing is limited
+_RULES = "only local rules can be split by layer"
 _UNFOUND = "no joint answer was found at its spending, so nothing is said of it"
 Progress = Callable[[dict], None]
 
@@ -89,6 +90,7 @@ def compare(
     lines: dict[str, Line] = {}
     failed: dict[str, str] = {}
     split = told = None
+    reasons: dict[str, str] = {}
     stopped, wedge = False, []
     try:
         for done, name in enumerate(wanted, start=1):
@@ -109,7 +111,7 @@ def compare(
             tell({"phase": "splitting"})
             flat, reference = None, lines[against]
             if steps:
-                flat, reference = _with_flat(scene, reference)
+                flat, reference = _with_flat(scene, reference, reasons)
                 lines[against], split = reference, _split(reference, best, flat)
             wedge = wedges(reference.outcome, reference.equal.prices)
             decided = bench.decisions(against)
@@ -117,13 +119,19 @@ def compare(
                 told = attribute(scene, reference.outcome, decided, reference.equal, tell)
                 reference = replace(reference, equal=told.best)
                 lines[against] = reference
-                split = None if flat is None else _split(reference, best, flat)
+                split = None if split is None else _split(reference, best, flat)
     except KeyboardInterrupt:
         if not lines:
             raise
         stopped = True
+    if told is None:
+        unasked = "it was not asked for" if not attribution else None
+        early = "stopped before the gain was split by layer" if stopped else None
+        undrawn = None if against in lines else f"there is no `{against}` to compare with"
+        reasons["attribution"] = unasked or early or undrawn or _RULES
     return Comparison(
-        loaded, best, solution, lines, failed, against, split, told, wedge, stopped, warnings
+        *(loaded, best, solution, lines, failed, against, split, told, wedge),
+        *(stopped, warnings, reasons),
     )
 
 
@@ -189,29 +197,34 @@ def _enough(
         return None
 
 
-def _with_flat(scene: Scene, line: Line) -> tuple[float, Line]:
-    """Welfare of average prices at the reference's spending; and the line.
+def _with_flat(scene: Scene, line: Line, reasons: dict[str, str]) -> tuple[float | None, Line]:
+    """Welfare of average prices at the reference's spending, and the line; None with a reason.
 
-    That is better where the training of average prices led the joint answer further.
+    The line is better where the training of average prices led the joint answer further.
     """
-    outcome = line.outcome
-    caps = Caps(outcome.machines, outcome.spend)
-    flat = outcome.welfare  # where average prices lead nowhere, seeing alone brings nothing
+    caps = Caps(line.outcome.machines, line.outcome.spend)
     try:
         allocation, invested, about = flat_price(scene, caps)
-        flat = scene.outcome("flat-price", allocation, invested, about).welfare
-        if scene.loaded.config.training is not None and invested.levels:
+    except (LookupError, SolveError) as error:
+        reasons["split"] = f"`flat-price` could not be drawn at this spending: {error}"
+        return None, line
+    flat = scene.outcome("flat-price", allocation, invested, about).welfare
+    if scene.loaded.config.training is not None and invested.levels:
+        try:
             other = joint(scene, caps, line.equal.prices, invested)
-            line = replace(line, equal=max(line.equal, other, key=lambda a: a.welfare))
-    except (LookupError, SolveError):
-        pass
+        except SolveError:
+            return flat, line  # the answer that there is stands
+        line = replace(line, equal=max(line.equal, other, key=lambda a: a.welfare))
     return flat, line
 
 
-def _split(line: Line, best: Answer, flat: float) -> dict[str, float]:
-    """More budget, knowing, coordinating: three steps from the reference to the joint answer."""
+def _split(line: Line, best: Answer, flat: float | None) -> dict[str, float | None]:
+    """More budget, knowing, coordinating: three steps from the reference to the joint answer.
+
+    The last two are not known without the welfare of average prices.
+    """
     return {
         "more_budget": best.welfare - line.equal.welfare,
-        "knowing": flat - line.outcome.welfare,
-        "coordinating": line.equal.welfare - flat,
+        "knowing": None if flat is None else flat - line.outcome.welfare,
+        "coordinating": None if flat is None else line.equal.welfare - flat,
     }

@@ -76,7 +76,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The whole comparison. ``baselines`` has the lines that could be drawn, in order."""
+    """The whole comparison. ``baselines`` has the lines that could be drawn, in order.
+
+    ``reasons`` says why ``attribution``, or a part of ``split``, is not there.
+    """
 
     loaded: Loaded
     joint: Answer
@@ -84,11 +87,12 @@ class Comparison:
     baselines: dict[str, Line]
     failed: dict[str, str]
     against: str
-    split: dict[str, float] | None
+    split: dict[str, float | None] | None
     attribution: Attribution | None
     wedges: list[Wedge]
     stopped: bool = False
     warnings: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def reference(self) -> Line | None:
@@ -111,7 +115,10 @@ class Comparison:
             why = self.failed.get(self.against, "it was not asked for")
             return f"No verdict: there is no `{self.against}` to compare with ({why})."
         shares = None if self.attribution is None else self.attribution.shares
-        scarce = self.solution.status != "optimal" or any(p.binding for p in self.solution.prices)
+        scarce = None
+        if self.solution.status == "optimal":
+            scarce = any(p.binding for p in self.solution.prices)
+        untuned = self.baselines.get("greedy")
         return verdict(
             self.against,
             line.equal_gain,
@@ -120,12 +127,12 @@ class Comparison:
             self.split,
             shares,
             scarce,
+            0.0 if untuned is None else untuned.counted,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``--format json``."""
         answer, certificate = self.joint, self.joint.answer.certificate
-        told = self.attribution
         return plain(
             {
                 **head(self.loaded.sha256),
@@ -147,19 +154,25 @@ class Comparison:
                 ],
                 "against": self.against,
                 "split": self.split,
-                "attribution": None
-                if told is None
-                else {
-                    "gain": told.gain,
-                    "shares": told.shares,
-                    "coalitions": [
-                        {"inside": list(inside), "welfare": welfare}
-                        for inside, welfare in told.worth.items()
-                    ],
-                },
+                "attribution": None if self.attribution is None else _told(self.attribution),
+                "reasons": self.reasons,
                 "wedges": [w.to_dict() for w in self.wedges],
                 "verdict": self.verdict,
                 "relative_gain": self.relative_gain,
                 "warnings": self.warnings,
             }
         )
+
+
+def _told(told: Attribution) -> dict[str, Any]:
+    """The entry of the comparison document."""
+    return {
+        "gain": told.gain,
+        "shares": told.shares,
+        "coalitions": [
+            {"inside": list(inside), "welfare": welfare} for inside, welfare in told.worth.items()
+        ],
+        "unsolved": [list(inside) for inside in told.unsolved],
+        "lifted_usd_per_hour": told.lifted,
+        "error": told.error,
+    }

@@ -120,7 +120,8 @@ class _Frontier:
         built = self.scene.built(self.plan.capability)
         program, _ = without_training(built.program, self.plan)
         empty = nothing(program)
-        if np.any(program.capacity < 0):
+        forced = any(np.any((s.rate > 0) & ~np.isfinite(s.decline_cost)) for s in program.streams)
+        if forced or np.any(program.capacity < 0):
             return None
         worth = program.welfare(empty)
         if not np.isfinite(worth):

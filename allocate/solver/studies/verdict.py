@@ -1,4 +1,4 @@
-"""What a comparison comes to, in one sentence."""
+"""What a comparison comes to, in one sentence that says no more than what was computed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _NAMES = {
     "serving": "serving",
     "training": "training",
 }
+_SEEING = "seeing V, λ and ρ"
 
 
 def verdict(
@@ -17,37 +18,85 @@ def verdict(
     gain: float,
     error: float,
     welfare: float,
-    split: Mapping[str, float] | None,
+    split: Mapping[str, float | None] | None,
     shares: Mapping[str, float] | None,
-    scarce: bool = True,
+    scarce: bool | None = None,
+    untuned: float = 0.0,
 ) -> str:
     """One sentence on the gain over a baseline at equal spend; all amounts in USD per hour.
 
-    ``scarce`` says that some capacity or limit binds in the joint answer.
+    Args:
+        name: the baseline.
+        gain: of the joint answer at the baseline's spending.
+        error: what the certificates leave open of that gain.
+        welfare: of the baseline.
+        split: ``knowing`` and ``coordinating``, both None where they are not known.
+        shares: the gain by layer.
+        scarce: whether a capacity or limit binds in the joint answer; None where not known.
+        untuned: what ``greedy`` loses at its own spending, for a verdict on ``greedy-tuned``.
     """
-    what = "the best local rules" if name == "greedy-tuned" else f"`{name}`"
+    what = "the tuned local rules" if name == "greedy-tuned" else f"`{name}`"
     if gain <= error:
-        why = "nothing is scarce, so list prices are right and simple rules find the same answer"
-        if scarce:
-            why = "what is scarce is scarce for all alike, and simple rules find the same answer"
-        return f"No gain: at equal spend joint allocation is worth no more than {what}; {why}."
-    share = f" ({100 * gain / welfare:,.3g} %)" if welfare > 0 else ""
+        text = f"No gain: at equal spend joint allocation is worth no more than {what}"
+        return f"{text}{_scarcity(scarce)}{_defaults(name, untuned, error)}."
+    share = f" ({_percent(gain / welfare)} %)" if welfare > 0 else ""
     text = f"At equal spend joint allocation gains ${_usd(gain)}/h{share} over {what}"
     if split is not None:
-        text += f": {_split(split, error)}"
+        text += f": {_steps(split['knowing'], split['coordinating'], error)}"
     if shares and max(shares.values()) > error:
-        first = max(shares, key=lambda layer: shares[layer])
-        text += f"; most of it comes from {_NAMES[first]}"
+        text += f"; by layer, {_layer(shares, gain, error)}"
     return text + "."
 
 
-def _split(split: Mapping[str, float], error: float) -> str:
-    knowing, coordinating = split["knowing"], split["coordinating"]
-    if coordinating <= error:
-        return "all of it from seeing V, λ and ρ; shared prices add nothing to that"
+def _scarcity(scarce: bool | None) -> str:
+    if scarce is None:
+        return ""
+    if scarce:
+        return "; a capacity or limit binds in the joint answer, but nothing is lost by it here"
+    return "; nothing is scarce (no capacity or limit binds), so list prices are right"
+
+
+def _defaults(name: str, untuned: float, error: float) -> str:
+    if name != "greedy-tuned" or untuned <= error:
+        return ""
+    return f"; defaults (`greedy`) lose ${_usd(untuned)}/h, and tuning them is enough"
+
+
+def _steps(knowing: float | None, coordinating: float | None, error: float) -> str:
+    """Say what seeing alone and shared prices bring; what is within the error is nothing."""
+    if knowing is None or coordinating is None:
+        return f"how much of it is {_SEEING} is not known"
+    if knowing < -error:
+        return f"shared prices bring ${_usd(coordinating)}/h, {_SEEING} alone would cost " + (
+            f"${_usd(-knowing)}/h"
+        )
     if knowing <= error:
-        return "all of it from shared prices; seeing V, λ and ρ alone brings nothing"
-    return f"${_usd(knowing)}/h from seeing V, λ and ρ, ${_usd(coordinating)}/h from shared prices"
+        return f"all of it from shared prices; {_SEEING} alone brings nothing"
+    if abs(coordinating) <= error:
+        return f"all of it from {_SEEING}; shared prices add nothing to that"
+    sign = "-" if coordinating < 0 else ""
+    return (
+        f"${_usd(knowing)}/h from {_SEEING}, {sign}${_usd(abs(coordinating))}/h from shared prices"
+    )
+
+
+def _layer(shares: Mapping[str, float], gain: float, error: float) -> str:
+    """Say which layer has the largest part; "most" is more than half."""
+    first = max(shares, key=lambda layer: shares[layer])
+    part = shares[first] / gain
+    if gain - shares[first] <= error:
+        return f"all of it comes from {_NAMES[first]}"
+    how = "most of it" if part > 0.5 else "the largest part"
+    return f"{how} ({_percent(part)} %) comes from {_NAMES[first]}"
+
+
+def _percent(share: float) -> str:
+    """Two or three digits; more where the number is large, never a power of ten.
+
+    >>> _percent(0.429), _percent(0.0123), _percent(12.345)
+    ('42.9', '1.23', '1,234')
+    """
+    return f"{100 * share:,.0f}" if abs(share) >= 1 else f"{100 * share:.3g}"
 
 
 def _usd(amount: float) -> str:

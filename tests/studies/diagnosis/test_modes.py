@@ -163,3 +163,4 @@ def test_a_declined_request_with_room_is_under_routed(tmp_path):
     assert [f.code for f in found.findings] == ["AL102"]
     assert found.findings[0].usd_per_hour == pytest.approx(3 * (3 - 1))
     assert "room" in found.findings[0].message
+    assert found.findings[0].where == {"class": "task", "model": "only", "outcome": "declined"}

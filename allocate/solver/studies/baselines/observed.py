@@ -129,8 +129,11 @@ def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part
         for member in order[start[number[name]] : start[number[name] + 1]]:
             period = built.periods[stream.period[member]]
             mine = [r for r in rows if r.period in (None, period)]
-            for row in mine:
-                share = _share(ground, row, int(member), len(mine), observed.path)
+            shares = [_share(ground, r, int(member), len(mine), observed.path) for r in mine]
+            if sum(shares) > 1.0 + 1e-6:  # nobody can serve more than arrives
+                _once(assumed, f"{name}: more than all that arrives; scaled down to it")
+                shares = [s / sum(shares) for s in shares]
+            for row, share in zip(mine, shares, strict=True):
                 if share <= 0:
                     continue
                 if row.model is None and row.autonomy is None:
@@ -157,11 +160,11 @@ def _once(assumed: list[str], text: str) -> None:
 
 def _share(ground: Ground, row: Sent, member: int, rows: int, path: str) -> float:
     if row.share is not None:
-        return min(row.share, 1.0)
+        return row.share
     if row.requests_per_s is not None:
         arrivals = ground.stream.rate[member] / HOUR
         share = ground.built.shares[ground.stream.period[member]]
-        return min(row.requests_per_s * share / arrivals, 1.0) if arrivals > 0 else 0.0
+        return row.requests_per_s * share / arrivals if arrivals > 0 else 0.0
     if rows == 1:
         return 1.0
     message = f"class `{row.name}` has several rows and this one says no share"

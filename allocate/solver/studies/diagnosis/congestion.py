@@ -23,8 +23,7 @@ def crowded(view: View, repair: Repair) -> Repair:
 
 
 def serving_congestion(view: View, repair: Repair) -> Iterator[Finding]:
-    """Lanes whose requests would rather pay for more room than wait."""
-    repair = crowded(view, repair)
+    """Lanes whose requests would rather pay for more room than wait; of ``crowded`` flows."""
     names = Names(view)
     tiers = view.ground.tiers
 

@@ -22,8 +22,7 @@ def too_free(view: View, repair: Repair) -> Repair:
 
 
 def over_delegation(view: View, repair: Repair) -> Iterator[Finding]:
-    """Requests for which a level with less risk is worth its oversight."""
-    repair = too_free(view, repair)
+    """Requests for which a level with less risk is worth its oversight; of ``too_free`` flows."""
     names, classes = Names(view), view.ground.built.classes
 
     def key(i: int) -> tuple:

@@ -18,7 +18,7 @@ def usd(amount: float) -> str:
     return f"${size:.{1 - math.floor(math.log10(size))}f}"
 
 
-PLACES = ("class", "period", "model", "autonomy", "lane", "asset")
+PLACES = ("class", "period", "model", "autonomy", "outcome", "lane", "asset")
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class Finding:
 
     Attributes:
         code: the rule.
-        where: class, period, model, autonomy, lane, asset, as far as they apply.
-        usd_per_hour: welfare regained by repairing this alone, at the shared prices.
+        where: class, period, model, autonomy, lane, asset, as far as they apply; ``outcome``
+            is "declined" for requests that are, and then the model is the one to serve them.
+        usd_per_hour: what repairing this alone is worth at the shared prices. Of declined
+            requests a part may come only when others leave the room.
         left: the larger side of the inequality, USD per ``per``.
         right: the smaller one; (left − right) × ``amount_per_h`` is ``usd_per_hour``.
         per: what the sides are for: a request, or an hour.
@@ -41,6 +43,7 @@ class Finding:
         terms: the parts of the change, USD per ``per``: what is saved counts positive.
         others: of ``usd_per_hour``, what others gain by the room, or by what stands idle.
         also: codes whose condition is violated too, and that explain the fault as well.
+        flows: (decision, flow) that are at fault at the shared prices.
     """
 
     code: str
@@ -56,6 +59,7 @@ class Finding:
     terms: Mapping[str, float] = field(default_factory=dict)
     others: float = 0.0
     also: tuple[str, ...] = ()
+    flows: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def message(self) -> str:
@@ -79,6 +83,7 @@ class Finding:
             where=dict(item for item in self.where.items() if item in other.where.items()),
             usd_per_hour=self.usd_per_hour + other.usd_per_hour,
             others=self.others + other.others,
+            flows=self.flows | other.flows,
             left=both(self.left, other.left),
             right=both(self.right, other.right),
             amount_per_h=amount,

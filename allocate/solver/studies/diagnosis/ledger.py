@@ -20,12 +20,16 @@ from allocate.solver.studies.diagnosis.turned import Refused
 
 @dataclass(frozen=True)
 class Line:
-    """A part of the loss, USD per hour; ``named``: a rule speaks of it."""
+    """A part of the loss, USD per hour.
+
+    ``named``: a rule speaks of it; ``shown``: in a finding that is shown.
+    """
 
     what: str
     usd_per_hour: float
     means: str
     named: bool = False
+    shown: bool = False
 
 
 _REST = {
@@ -45,8 +49,13 @@ class Ledger:
 
     @property
     def together(self) -> float:
-        """USD per hour that the repairs of all findings bring together."""
+        """USD per hour that the repairs of all findings bring together, shown or not."""
         return sum(line.usd_per_hour for line in self.lines if line.named)
+
+    @property
+    def shown(self) -> float:
+        """USD per hour that the repairs of the findings that are shown bring together."""
+        return sum(line.usd_per_hour for line in self.lines if line.shown)
 
     @property
     def total(self) -> float:

@@ -16,10 +16,11 @@ class Group:
     """Flows with the same fault. Amounts are means over their requests, USD per request.
 
     ``now`` and ``then`` are parts as in ``view.PARTS``; ``first`` is a flow to name it by, with
-    its arm now and then (-1: declined).
+    its arm now and then (-1: declined); ``flows`` are (decision, flow) of all of them.
     """
 
     first: int
+    flows: frozenset[tuple[str, int]]
     arm: int
     to: int
     member: int
@@ -67,6 +68,7 @@ def groups(repair: Repair, key: Callable[[int], tuple]) -> Iterator[Group]:
         top = at[int(np.argmax(x * repair.gain[at]))]
         yield Group(
             first=int(repair.flow[top]),
+            flows=frozenset((repair.decision, int(i)) for i in repair.flow[at]),
             arm=int(repair.now.arm[top]),
             to=int(repair.then.arm[top]),
             member=int(repair.now.member[top]),

@@ -59,7 +59,8 @@ def declined(refused: Refused) -> Iterator[Finding]:
         requests = sum(x for _, x, _, _ in entries)
         value = sum(x * float(p[0] + refused.penalty[k]) for k, x, _, p in entries) / requests
         cost = sum(x * float(p[1:].sum()) for _, x, _, p in entries) / requests
-        where = {**names.place([k for k, _, _, _ in entries]), "autonomy": "declined"}
+        place = names.place([k for k, _, _, _ in entries])
+        where = {**place, "model": model, "outcome": "declined"}
         yield Finding(
             code="AL102",
             where=where,
@@ -69,8 +70,11 @@ def declined(refused: Refused) -> Iterator[Finding]:
             per="request",
             amount_per_h=requests,
             sides=_BROUGHT,
-            said=f"declined, though {model} has room, brings <left> and costs <right>",
-            fix=f"serve `{where['class']}` on {model}, {level}",
+            said=(
+                f"declined, though {model} has room, brings <left> and costs <right> at the "
+                "shared prices"
+            ),
+            fix=f"serve `{place['class']}` on {model}, {level}",
             terms={"value": value, "cost": -cost},
         )
 
@@ -127,6 +131,7 @@ def _finding(
         said=message,
         fix=fix,
         terms=group.terms,
+        flows=group.flows,
     )
 
 

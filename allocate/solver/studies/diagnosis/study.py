@@ -22,6 +22,7 @@ from allocate.solver.studies.diagnosis.local import Local
 from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs
 from allocate.solver.studies.diagnosis.routing import declined, over_routing, under_routing
 from allocate.solver.studies.diagnosis.rules import RULES, chosen
+from allocate.solver.studies.diagnosis.shown import Aside, apart
 from allocate.solver.studies.diagnosis.stage import Progress, Stage, stage
 from allocate.solver.studies.diagnosis.staleness import Capital
 from allocate.solver.studies.diagnosis.suppressions import sort_out
@@ -42,7 +43,8 @@ class Diagnosis:
     """Everything that was found. Amounts in USD per hour.
 
     ``findings`` are the largest first; ``accepted`` were found too, and the config says why
-    they may stand; ``hidden`` counts those under ``least``.
+    they may stand; ``hidden`` counts those under ``least``, ``smaller`` such of them as the joint
+    answer's certificate does not leave open, and ``unselected`` those of rules not asked for.
     """
 
     loaded: Loaded
@@ -53,6 +55,8 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     accepted: tuple[tuple[Finding, str], ...]
     hidden: int
+    smaller: int
+    unselected: int
     least: float
     ledger: Ledger
     warnings: tuple[str, ...] = field(default=())
@@ -81,9 +85,10 @@ class Diagnosis:
                     "findings": len(self.findings),
                     "by_code": self._by_code(),
                     "sum": sum(f.usd_per_hour for f in self.findings),
-                    "together": books.together,
+                    "together": books.shown,
                     "hidden": self.hidden,
                     "least": self.least,
+                    "not_shown": self._not_shown(),
                 },
                 "ledger": [line.__dict__ for line in books.lines],
                 "assumed": [*self.outcome.about.get("assumed", ())],
@@ -104,6 +109,16 @@ class Diagnosis:
             if spot is not None:
                 return {**at, "line": spot.key.line, "col": spot.key.column}
         return at
+
+    def _not_shown(self) -> dict[str, dict[str, float]]:
+        """By reason, how many findings are not shown, and what they bring on top."""
+        count = {
+            "accepted": len(self.accepted),
+            "unselected": self.unselected,
+            "smaller": self.smaller,
+        }
+        usd = {line.what: line.usd_per_hour for line in self.ledger.lines}
+        return {why: {"findings": n, "usd_per_hour": usd.get(why, 0.0)} for why, n in count.items()}
 
     def _by_code(self) -> dict[str, float]:
         out = {code: 0.0 for code in RULES}
@@ -181,7 +196,7 @@ def examine(
     found = [
         *(f for d, r in at_shared.items() for rule in _RULES[d] for f in rule(view, r)),
         *(
-            replace(f, others=f.usd_per_hour)
+            replace(f, others=f.usd_per_hour, flows=frozenset())
             for d, r in at_local.items()
             for rule in _RULES[d]
             for f in rule(local.view_here, r)
@@ -189,7 +204,7 @@ def examine(
         *declined(refused),
     ]
     trained, trains = list(capital.findings()), on.scene.loaded.config.training is not None
-    found = _merged(found)
+    found = [f for f in _merged(found) if f.left > max(f.right, 0.0)]
     books = ledger(
         repairs,
         refused,
@@ -199,10 +214,19 @@ def examine(
         training=sum(f.usd_per_hour for f in trained),
         capability=max(on.welfare - ground.program.dual(view.duals), 0.0) if trains else 0.0,
     )
-    floor = max(on.error + outcome.violation, least * abs(on.welfare))
-    mine = [f for f in (*found, *trained) if f.code in codes]
+    unsure = on.error + outcome.violation
+    floor = max(unsure, least * abs(on.welfare))
+    every = (*found, *trained)
+    mine = [f for f in every if f.code in codes]
+    others = [f for f in every if f.code not in codes]
     large = sorted((f for f in mine if f.usd_per_hour > floor), key=lambda f: -f.usd_per_hour)
+    small = [f for f in mine if f.usd_per_hour <= floor]
     sorted_out = sort_out(large, on.scene.loaded.config.diagnose.accept)
+    asides = (
+        Aside("accepted", "findings that the config accepts", [f for f, _ in sorted_out.accepted]),
+        Aside("unselected", "findings of rules that were not asked for", others),
+        Aside("smaller", "findings too small to be shown", small),
+    )
     return Diagnosis(
         loaded=on.scene.loaded,
         outcome=outcome,
@@ -211,9 +235,11 @@ def examine(
         status=on.solution.status,
         findings=sorted_out.findings,
         accepted=sorted_out.accepted,
-        hidden=len(mine) - len(large),
+        hidden=len(small),
+        smaller=sum(f.usd_per_hour > unsure for f in small),
+        unselected=sum(f.usd_per_hour > floor for f in others),
         least=floor,
-        ledger=books,
+        ledger=apart(books, repairs, at_shared, sorted_out.findings, asides),
         warnings=(*_warnings(on, outcome), *sorted_out.unused),
     )
 
