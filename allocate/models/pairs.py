@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from allocate.models.stream import Columns, Stream
 
-_BLOCK = 4096  # pairs answered at once
+_BLOCK = 1 << 15  # pairs answered at once: long enough that threads seldom meet between two
 
 
 class Answers(NamedTuple):

@@ -19,7 +19,7 @@ from allocate.models.program import Program
 from allocate.models.stream import Flows, Stream
 
 _FEW = 24  # arms of one technology that are looked at one by one
-_TOGETHER = 1 << 13  # members looked at together
+_TOGETHER = 1 << 15  # members looked at together
 
 
 class _Doubted(RequestCurve):

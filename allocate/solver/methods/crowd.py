@@ -30,10 +30,10 @@ from allocate.cores import available_cores
 from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Flows
 from allocate.solver.methods.choices import Choices, Market, Split
-from allocate.solver.methods.model import add_curvature
+from allocate.solver.methods.curvature import add_curvature
 from allocate.solver.methods.pricing import Pass
 
-_CHUNK = 1 << 15  # pairs that one thread prices at once
+_CHUNK = 1 << 18  # pairs that one thread prices at once
 _KEPT = 1 << 23  # pairs whose order is kept from one pass to the next
 _AWAY = (4.0, 15.0)  # heats from a tie: up to there a member is split evenly, hardly
 _SAMPLES = (16384, 4096, 2048)  # members whose curvature stands for all of those, and the rest
@@ -207,14 +207,18 @@ def _curvature(split: Split, pricer: Pricer, heat: float) -> np.ndarray:
     member, arm = pairs.member, pairs.arm
     columns = pairs.columns(pricer)
     hessian = np.zeros((n_rows, n_rows))
-    add_curvature(hessian, stream, columns, share * stream.rate[member], n_rows)
+    add_curvature(hessian, stream, market.monomials, columns, share * stream.rate[member])
     if heat == 0:
         return hessian
-    per = stream.row_use(member, arm, columns.amounts, n_rows)
     n = len(own.members)
-    mean = per @ sp.csr_matrix((share, (np.arange(len(at)), own.owner[at])), shape=(len(at), n))
+    whole = np.zeros(n, bool)  # members with all on one arm have no split to shift
+    whole[own.owner[at[share > 1.0 - _FAINT]]] = True
+    torn = np.flatnonzero(~whole[own.owner[at]])
+    owner, share = own.owner[at[torn]], share[torn]
+    per = stream.row_use(member[torn], arm[torn], columns.amounts[torn], n_rows)
+    mean = per @ sp.csr_matrix((share, (np.arange(len(torn)), owner)), shape=(len(torn), n))
     stiff = stream.rate[own.members] / (heat * market.scale[own.members])
-    hessian += (per @ sp.diags(share * stiff[own.owner[at]]) @ per.T).toarray()
+    hessian += (per @ sp.diags(share * stiff[owner]) @ per.T).toarray()
     return hessian - (mean @ sp.diags(stiff) @ mean.T).toarray()
 
 

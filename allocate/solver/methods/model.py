@@ -20,8 +20,9 @@ import clarabel as _clarabel
 import numpy as np
 import scipy.sparse as sp
 
+from allocate.models.pairs import Monomials
 from allocate.models.program import Program, Term
-from allocate.models.stream import Columns, Stream
+from allocate.solver.methods.curvature import add_curvature
 from allocate.solver.methods.pricing import Pool, Pricing
 
 _HAIR = 1e-6  # of a row that nothing may use is taken to be free
@@ -103,7 +104,8 @@ def _gather(program: Program, at: Pricing, pool: Pool, hessian: np.ndarray) -> _
             alone = (is_best & (best > -stream.decline_cost[who])).astype(float)
             known = np.bincount(who, pool.shares[i], len(stream.rate))[who] > 1e-6
             held = np.where(known, pool.shares[i], alone)
-            add_curvature(hessian, stream, columns, held * stream.rate[who], n_rows)
+            rate = held * stream.rate[who]
+            add_curvature(hessian, stream, Monomials.of(stream), columns, rate)
         use = stream.row_use(who, arm, columns.amounts, n_rows)
         parts.append(
             (
@@ -361,26 +363,6 @@ def _quadratic(p, q, a, b) -> tuple[np.ndarray, np.ndarray] | None:
         if max(solution.r_prim, solution.r_dual) > 1e-5:
             return None
     return x, z
-
-
-def add_curvature(
-    hessian: np.ndarray, stream: Stream, columns: Columns, weight: np.ndarray, n_rows: int
-) -> None:
-    """Add Σ weight · B' C B of the columns, B the rows used per unit of each quantity."""
-    used = weight > 0
-    if not used.any():
-        return
-    columns = Columns(*(c[used] for c in columns))
-    weight = weight[used]
-    curvature = stream.curvatures(columns)
-    rows = stream.quantity_rows(columns.member, columns.arm, n_rows)[1:]
-    for y, left in enumerate(rows):
-        if left.nnz == 0:
-            continue
-        for z, right in enumerate(rows):
-            c = weight * curvature[:, y, z]
-            if right.nnz and np.any(c):
-                hessian += (left @ sp.diags(c) @ right.T).toarray()
 
 
 @dataclass

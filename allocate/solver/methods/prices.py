@@ -42,6 +42,7 @@ _MOST = 3000  # members held apart
 _PASSES, _TRIES = 40, (4, 8)  # in all; at one heat, where all may be held apart and where not
 _APART, _LAST_STEPS = 20_000, 12  # so many members may all be held apart, for some steps
 _BANDS = (0.04, 0.15)  # arms so far below the best stay in passes, as prices are known
+_KNOWN = 0.04  # of what a row is used for may be noise: then the prices are known well
 _STRAYED, _AT_LAST = 1e-2, 1e-5  # of the money at stake may have moved far between screenings
 _COMPILE = 8_000_000  # members × arms from which a pass is compiled
 
@@ -68,7 +69,7 @@ def solve_prices(
             return found
         duals, warm = found.duals, True
     rng = np.random.default_rng(seed)
-    heat, band, iterations = _WARMEST, _BANDS[1], 0
+    heat, noise, iterations = _WARMEST, 1.0, 0
     for size in [] if warm else _sizes(k):
         part = sampled(program, size, rng)
         if size <= SMALL:
@@ -83,11 +84,11 @@ def solve_prices(
     search = _Search(program, duals, progress)
     search.iterations = iterations
     coldest = float(np.sqrt(0.1 * tolerance))
-    search.screen(_BANDS[1] if warm else band)
-    search.cool(_WARM if warm else heat, coldest, least=0.03 * tolerance)
+    search.screen(_BANDS[int(noise > _KNOWN)])
+    search.cool(_WARM if warm else heat, coldest, least=0.3 * tolerance)
     if search.strayed(_AT_LAST):
         search.screen(_BANDS[0])
-        search.cool(coldest, coldest, least=0.03 * tolerance)
+        search.cool(coldest, coldest, least=0.3 * tolerance)
     allocation = None
     if search.rested or k > _APART:
         search.freeze()
