@@ -1,19 +1,16 @@
 """Many pairs of member and arm of one stream, priced and answered together.
 
-A price is a sum of *monomials*: a quantity (tokens of some use, …) times a feature of the
-member. Arms whose prices have the same monomials are of one kind, and for each kind and
-technology all pairs are answered in blocks that stay in the cache. Tables are by group and
-arm, so what is worked on per pair is a handful of numbers however many slots there are.
+For each technology and kind of arm (``monomials.py``) all pairs are answered in blocks that
+stay in the cache. Tables are by group and arm, so what is worked on per pair is a handful
+of numbers however many slots there are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from allocate.models.stream import Columns, Stream
 
@@ -30,71 +27,11 @@ class Answers(NamedTuple):
     amounts: np.ndarray
 
 
-@dataclass(frozen=True)
-class Monomials:
-    """What the prices of every arm are made of.
-
-    ``quantity`` and ``feature`` are tuples by kind; arrays: ``technology``, ``kind`` [A];
-    ``weight`` [A · M, S] the slots that a unit of each monomial of an arm occupies, and
-    ``added`` [A · M] how much of that is the slot whose price members add to.
-    """
-
-    quantity: tuple[tuple[int, ...], ...]
-    feature: tuple[tuple[int, ...], ...]
-    technology: np.ndarray
-    kind: np.ndarray
-    weight: sp.csr_matrix
-    added: np.ndarray
-
-    @cached_property
-    def by_rank(self) -> np.ndarray:
-        """[A] the arms by technology, and by kind within it."""
-        return np.lexsort((self.kind, self.technology))
-
-    @cached_property
-    def rank(self) -> np.ndarray:
-        """[A] the place of each arm in that order."""
-        return np.argsort(self.by_rank)
-
-    @property
-    def width(self) -> int:
-        """M, the most monomials that an arm has."""
-        return max((len(q) for q in self.quantity), default=0)
-
-    @classmethod
-    def of(cls, stream: Stream) -> Monomials:
-        """Those of a stream."""
-        c = stream.coefficients.tocoo()
-        n_f, n_a = stream.features.shape[1], len(stream.arms)
-        quantity, rest = np.divmod(c.row, n_f * n_a)
-        feature, arm = np.divmod(rest, n_a)
-        present, entry = np.unique(
-            (arm.astype(np.int64) * stream.n_quantities + quantity) * n_f + feature,
-            return_inverse=True,
-        )
-        owner, what = np.divmod(present, stream.n_quantities * n_f)
-        first = np.searchsorted(owner, np.arange(n_a + 1))
-        kinds: dict[tuple[int, ...], int] = {}
-        kind = np.empty(n_a, int)
-        for a in range(n_a):
-            kind[a] = kinds.setdefault(tuple(what[first[a] : first[a + 1]].tolist()), len(kinds))
-        width = max(map(len, kinds), default=0)
-        place = owner * width + np.arange(len(present)) - first[owner]
-        shape = (n_a * width, len(stream.slots))
-        weight = sp.csr_matrix((c.data, (place[entry], c.col)), shape=shape)
-        at = stream.addition_slot
-        added = np.zeros(shape[0]) if at < 0 else weight[:, at].toarray().ravel()
-        split = [
-            tuple(zip(*(divmod(w, n_f) for w in key), strict=True)) or ((), ()) for key in kinds
-        ]
-        quantity, feature = tuple(q for q, _ in split), tuple(f for _, f in split)
-        return cls(quantity, feature, stream.technology_of, kind, weight, added)
-
-
 class Pricer:
     """The prices of a stream's monomials at some duals."""
 
-    def __init__(self, stream: Stream, monomials: Monomials, duals: np.ndarray):
+    def __init__(self, stream: Stream, duals: np.ndarray):
+        monomials = stream.monomials
         m, n_a = monomials.width, len(stream.arms)
         by_slot = monomials.weight @ stream.slot_prices(duals).T
         table = np.asarray(by_slot).reshape(n_a, m, -1)
@@ -119,8 +56,8 @@ class Pairs:
     Work is done in *cell order*: by technology, kind, group and arm (``order`` [n]).
     """
 
-    def __init__(self, stream: Stream, monomials: Monomials, member: np.ndarray, arm: np.ndarray):
-        self.stream, self.monomials = stream, monomials
+    def __init__(self, stream: Stream, member: np.ndarray, arm: np.ndarray):
+        self.stream, self.monomials = stream, stream.monomials
         self.member, self.arm = member, arm
 
     def __len__(self) -> int:
@@ -128,7 +65,7 @@ class Pairs:
 
     def part(self, index: np.ndarray) -> Pairs:
         """Only some of them."""
-        return Pairs(self.stream, self.monomials, self.member[index], self.arm[index])
+        return Pairs(self.stream, self.member[index], self.arm[index])
 
     @cached_property
     def order(self) -> np.ndarray:

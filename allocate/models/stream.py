@@ -22,11 +22,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from allocate.models.curves import RequestCurve, Response
+from allocate.models.monomials import Monomials
+from allocate.models.profits import profits
 
-_FEW, _BUCKETS = 24, 12  # ways of one technology: more than few are bounded in buckets
 _MOST_TOKENS = 1e12  # of a use without a cap, where an allocation has to have a number
-_SPARSE = 32  # members of each group, from which their prices are a product of matrices
-_NEAR = 0.01  # arms within this share of the money a request moves are priced exactly
 
 
 class Flows(NamedTuple):
@@ -134,6 +133,13 @@ class Stream:
         return self.coefficients[:, self.addition_slot].toarray().reshape(shape)
 
     @cached_property
+    def monomials(self) -> Monomials:
+        """See ``Monomials``."""
+        return Monomials.of(
+            self.coefficients, self.technology_of, self.n_quantities, self.addition_slot
+        )
+
+    @cached_property
     def _by_arm(self) -> tuple[np.ndarray, ...]:
         """Coefficients sorted by arm: (start of arm, quantity, feature, slot, coefficient)."""
         c = self.coefficients.tocoo()
@@ -167,135 +173,8 @@ class Stream:
         return np.moveaxis(np.asarray(table).reshape(shape), -1, 0)
 
     def profits(self, duals: np.ndarray, members: np.ndarray | None = None) -> np.ndarray:
-        """[K, A]: profit per request of the best response on every arm; -inf where closed."""
-        members = np.arange(len(self.rate)) if members is None else members
-        out = np.full((len(members), len(self.arms)), -np.inf)
-        table = self.price_table(duals)
-        for part in self.batches(members):
-            k = members[part]
-            opened = self.menu[self.group[k]]
-            arms = np.flatnonzero(opened.any(axis=0))
-            if not arms.size:
-                continue
-            profit = self._profit(k, arms, self.quantity_prices(table, k, arms), opened[:, arms])
-            out[part[:, None], arms] = np.where(opened[:, arms], profit, -np.inf)
-        return out
-
-    def batches(self, members: np.ndarray) -> list[np.ndarray]:
-        """Places in ``members`` to be priced together: of few groups, and not too many."""
-        each = len(self.arms) * self.n_quantities
-        size = 1 + len(members) * each // 4_000_000
-        order = np.argsort(self.group[members], kind="stable") if size > 1 else None
-        places = np.arange(len(members)) if order is None else order
-        return [part for part in np.array_split(places, size) if len(part)]
-
-    def quantity_prices(self, table: np.ndarray, k: np.ndarray, arms: np.ndarray) -> np.ndarray:
-        """[n, J+3, arms]: price of every quantity to members k, from a ``price_table``."""
-        out = np.empty((self.n_quantities, len(k), len(arms)))  # each quantity in one piece
-        own = self.own_addition[:, :, arms]
-        priced = [y for y in range(self.n_quantities) if own[y].any()]
-        groups = self.group[k]
-        present = np.unique(groups)
-        if len(k) < _SPARSE * len(present):  # too few of each for a product of matrices
-            features = self.features[k]
-            np.einsum("kf,kyfa->yka", features, table[:, :, :, arms][groups], out=out)
-            for y in priced:
-                out[y] += (features * self.addition[k, None]) @ own[y]
-            return np.moveaxis(out, 0, 1)
-        for g in present:
-            at = np.flatnonzero(groups == g)
-            every = len(at) == len(k)
-            features = self.features[k if every else k[at]]
-            here = table[g][:, :, arms]
-            extra = features * self.addition[k[at], None] if priced else features
-            for y in range(self.n_quantities):
-                price = features @ here[y]
-                if y in priced:
-                    price += extra @ own[y]
-                if every:
-                    out[y] = price
-                else:
-                    out[y, at] = price
-        return np.moveaxis(out, 0, 1)
-
-    def _profit(
-        self, k: np.ndarray, arms: np.ndarray, price: np.ndarray, opened: np.ndarray
-    ) -> np.ndarray:
-        out = np.empty((len(k), len(arms)))
-        technology = self.technology_of[arms]
-        for i in np.unique(technology):
-            a = np.flatnonzero(technology == i)
-            p = price[:, :, a]
-            if len(a) <= _FEW:
-                out[:, a] = self._respond(i, k, p).profit - p[:, 0]
-                continue
-            bound, hope = self._bounds(i, k, p, opened[:, a])
-            out[:, a] = bound
-            close = opened[:, a] & (bound >= hope[:, None])
-            for at in np.array_split(np.flatnonzero(close.any(axis=0)), 1 + close.sum() // 400_000):
-                full = self._respond(i, k, p[:, :, at]).profit - p[:, 0][:, at]
-                out[:, a[at]] = np.where(close[:, at], full, bound[:, at])
-        return out
-
-    def _respond(self, technology: int, k: np.ndarray, p: np.ndarray) -> Response:
-        """Best responses of members k [n] to prices p [n, J+3, arms]."""
-        return self.technologies[technology].best_response(
-            -p[:, -1],
-            np.moveaxis(p[:, 1:-2], 1, -1),
-            p[:, -2],
-            self.factor_of(technology, k)[:, None],
-            self.difficulty_of(k)[:, None],
-        )
-
-    def _bounds(
-        self, i: int, k: np.ndarray, p: np.ndarray, opened: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """([n, arms] upper bounds on profits, [n] a profit that some arm is sure to reach).
-
-        Ways to serve differ only in prices. Arms are put into buckets of like token price;
-        the response to the least prices of a bucket bounds all of it from above, and its
-        tokens, bought at an arm's own prices, bound that arm from below. Arms that cannot
-        come near the best keep their upper bound.
-        """
-        cheapest = p[:, 1:-1].min(axis=2, keepdims=True)
-        first = self._respond(
-            i,
-            k,
-            np.concatenate([p[:, :1, :1], cheapest, p[:, -1:].min(axis=2, keepdims=True)], axis=1),
-        )
-        tokens = first.tokens[:, 0]
-        dearness = np.einsum("kja,kj->ka", p[:, 1:-2], np.where(np.isfinite(tokens), tokens, 0.0))
-        order = np.argsort(dearness.mean(axis=0), kind="stable")
-        bound = np.empty((len(k), p.shape[2]))
-        hope = np.full(len(k), -np.inf)
-        margin = np.zeros(len(k))
-        buckets = [b for b in np.array_split(order, _BUCKETS) if len(b)]
-        least = np.stack(
-            [
-                np.concatenate(
-                    [p[:, 1:-1][:, :, b].min(axis=2), p[:, -1:][:, :, b].min(axis=2)], axis=1
-                )
-                for b in buckets
-            ],
-            axis=2,
-        )
-        best = self._respond(i, k, np.concatenate([np.zeros_like(least[:, :1]), least], axis=1))
-        for at, b in enumerate(buckets):
-            bound[:, b] = best.profit[:, [at]] - p[:, 0][:, b]
-            t = best.tokens[:, at]
-            with np.errstate(invalid="ignore"):
-                extra = p[:, 1:-1][:, :, b] - least[:, :-1, [at]]
-                amounts = np.concatenate([t, best.wrong[:, [at]]], axis=1)
-                more = np.einsum("kja,kj->ka", extra, amounts)
-                dear = (least[:, -1, [at]] - p[:, -1][:, b]) * best.success[:, [at]]
-            reached = (
-                bound[:, b] - np.where(np.isfinite(more), more, np.inf) + np.minimum(dear, 0.0)
-            )
-            hope = np.maximum(hope, np.where(opened[:, b], reached, -np.inf).max(axis=1))
-            spent = np.abs(least[:, :-1, at] * amounts).sum(axis=1)
-            margin = np.maximum(margin, np.where(np.isfinite(spent), spent, 0.0))
-        margin += np.abs(p[:, -1].min(axis=1) * best.success.max(axis=1))
-        return bound, hope - _NEAR * margin
+        """See ``profits.profits``."""
+        return profits(self, duals, members)
 
     def pair_prices(self, duals: np.ndarray, member: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """[n, J+3]: price of each quantity for pairs of member and arm."""
@@ -357,40 +236,6 @@ class Stream:
                 self.factor_of(i, columns.member[at]),
                 self.difficulty_of(columns.member[at]),
             )
-        return out
-
-    def merged(self, flows: Flows) -> Flows:
-        """Flows with bundles at constant returns spread over all requests.
-
-        A few requests with the whole bundle and many with nothing are worth no more than
-        every request with its share, where serving a request costs nothing by itself.
-        """
-        held = [t.target is not None and t.risk.rate == 0 for t in self.technologies]
-        if not any(held):
-            return flows
-        nothing = np.array([t.target == 0 for t in self.technologies])[
-            self.technology_of[flows.arm]
-        ]
-        spread = np.array(held, bool)[self.technology_of[flows.arm]] & ~nothing
-        entry, quantity, _, value = self.pair_use(flows.member, flows.arm)
-        spread[entry[(quantity == 0) & (value != 0)]] = False
-        n = len(self.rate)
-        spread &= np.bincount(flows.member[~nothing], minlength=n)[flows.member] == 1
-        if not spread.any():
-            return flows
-        joins = self._idle_beside(flows, nothing, spread)
-        served = np.bincount(flows.member[~joins], flows.requests[~joins], n)
-        left = np.maximum(self.rate - served, 0.0)[flows.member]
-        requests = flows.requests + np.where(spread, left, 0.0)
-        tokens = flows.tokens * (flows.requests / requests)[:, None]
-        return Flows(flows.member[~joins], flows.arm[~joins], requests[~joins], tokens[~joins])
-
-    def _idle_beside(self, flows: Flows, nothing: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        """Flows without tokens on the arm over which their member's bundle can be spread."""
-        at = {int(flows.member[i]): self.arms[flows.arm[i]].labels for i in np.flatnonzero(spread)}
-        out = np.zeros(len(flows.arm), bool)
-        for i in np.flatnonzero(nothing):
-            out[i] = at.get(int(flows.member[i])) == self.arms[flows.arm[i]].labels
         return out
 
     def narrowed(self, arms: np.ndarray) -> Stream:

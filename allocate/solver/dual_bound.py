@@ -15,6 +15,7 @@ import numpy as np
 
 from allocate.cores import available_cores
 from allocate.models.curves import RequestCurve, Response
+from allocate.models.profits import quantity_prices
 from allocate.models.program import Program
 from allocate.models.stream import Flows, Stream
 
@@ -73,7 +74,7 @@ def _best_of(stream: Stream, table: np.ndarray, k: np.ndarray, first: np.ndarray
     best = -stream.decline_cost[k]
     if not arms.size:
         return best
-    price = stream.quantity_prices(table, k, arms)
+    price = quantity_prices(stream, table, k, arms)
     easiest = 1.0 if stream.difficulty is None else float(stream.difficulty[k].min())
     hope = np.empty((len(k), len(arms)))
     for a, arm in enumerate(arms):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from allocate.models.loader import load_dict
-from allocate.models.pairs import Monomials, Pairs, Pricer
+from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stack import build
 from allocate.models.totals import totals
 from benchmarks.instances import draw
@@ -27,8 +27,7 @@ def test_prices_answers_and_use_are_those_of_the_stream(traits: tuple[str, ...])
     member = np.repeat(np.arange(len(stream.rate)), 5)
     arm = rng.integers(len(stream.arms), size=len(member))
     duals = rng.uniform(0, 0.02, n_rows)
-    monomials = Monomials.of(stream)
-    pairs, at = Pairs(stream, monomials, member, arm), Pricer(stream, monomials, duals)
+    pairs, at = Pairs(stream, member, arm), Pricer(stream, duals)
     alone, found = stream.columns(duals, member, arm), pairs.columns(at)
     for mine, theirs in zip(found, alone, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-12)

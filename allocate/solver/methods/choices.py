@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from allocate.models.pairs import Monomials, Pairs, Pricer
+from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Stream
 
 
@@ -31,11 +31,6 @@ class Market:
     n_rows: int
 
     @cached_property
-    def monomials(self) -> Monomials:
-        """See ``Monomials``."""
-        return Monomials.of(self.stream)
-
-    @cached_property
     def scale(self) -> np.ndarray:
         """See ``at_stake``."""
         return at_stake(self.stream)
@@ -47,7 +42,7 @@ class Market:
 
     def pricer(self, duals: np.ndarray) -> Pricer:
         """The prices of the stream at some duals."""
-        return Pricer(self.stream, self.monomials, duals)
+        return Pricer(self.stream, duals)
 
     def everything(self, members: np.ndarray) -> Choices:
         """Members (increasing) with every arm that is open to them."""
@@ -95,7 +90,7 @@ class Choices:
     def pairs(self) -> Pairs:
         """The pairs side by side."""
         member = self.members[self.owner]
-        return Pairs(self.market.stream, self.market.monomials, member, self.arm)
+        return Pairs(self.market.stream, member, self.arm)
 
     def range(self, first: int, last: int) -> Choices:
         """The members at the places from ``first`` up to ``last``."""

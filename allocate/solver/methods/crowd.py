@@ -207,7 +207,7 @@ def _curvature(split: Split, pricer: Pricer, heat: float) -> np.ndarray:
     member, arm = pairs.member, pairs.arm
     columns = pairs.columns(pricer)
     hessian = np.zeros((n_rows, n_rows))
-    add_curvature(hessian, stream, market.monomials, columns, share * stream.rate[member])
+    add_curvature(hessian, stream, columns, share * stream.rate[member])
     if heat == 0:
         return hessian
     n = len(own.members)
@@ -235,7 +235,7 @@ def settled_flows(looker: Looker, look: Look, apart: np.ndarray) -> Flows:
 
     def work(start: int) -> None:
         part = slice(start, start + _CHUNK)
-        pairs = Pairs(stream, market.monomials, member[part], arm[part])
+        pairs = Pairs(stream, member[part], arm[part])
         tokens[part][pairs.order] = pairs.answer(pricer).amounts[:, 1:-2]
 
     with ThreadPoolExecutor(available_cores()) as pool:

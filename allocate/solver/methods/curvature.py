@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from allocate.models.pairs import Monomials
 from allocate.models.stream import Columns, Stream
 
 
 def add_curvature(
     hessian: np.ndarray,
     stream: Stream,
-    monomials: Monomials,
     columns: Columns,
     weight: np.ndarray,
 ) -> None:
@@ -27,6 +25,7 @@ def add_curvature(
     used = np.flatnonzero(weight > 0)
     if not len(used):
         return
+    monomials = stream.monomials
     columns = Columns(*(c[used] for c in columns))
     curvature = stream.curvatures(columns) * weight[used, None, None]
     cell = columns.arm * len(stream.rows) + stream.group[columns.member]
@@ -34,19 +33,19 @@ def add_curvature(
     kind = monomials.kind[columns.arm[order]]
     padded = np.zeros(np.add(hessian.shape, 1))  # row −1 is the last, dropped
     for at in np.split(order, np.flatnonzero(np.diff(kind)) + 1):
-        _add_kind(padded, stream, monomials, columns.member[at], cell[at], curvature[at])
+        _add_kind(padded, stream, columns.member[at], cell[at], curvature[at])
     hessian += padded[:-1, :-1]
 
 
 def _add_kind(
     padded: np.ndarray,
     stream: Stream,
-    monomials: Monomials,
     member: np.ndarray,
     cell: np.ndarray,
     curvature: np.ndarray,
 ) -> None:
     """Pairs [n] in the order of their cells, on arms with the same monomials."""
+    monomials = stream.monomials
     first = np.flatnonzero(np.diff(cell, prepend=-1))
     arm, group = np.divmod(cell[first], len(stream.rows))
     kind = monomials.kind[arm[0]]
@@ -62,11 +61,8 @@ def _add_kind(
         for j, (_, z, right) in enumerate(what[: i + 1]):
             total = np.add.reduceat(curvature[:, y, z] * (left * right), first)
             product[:, i, j] = product[:, j, i] = total
-    for a in np.unique(arm):
-        mine = np.flatnonzero(arm == a)
-        weight = monomials.weight[a * monomials.width + np.array([m for m, *_ in what], int)]
-        slots = np.unique(weight.indices)
-        dense = weight[:, slots].toarray()
-        rows = stream.rows[group[mine]][:, slots]
-        by_slot = dense.T @ product[mine] @ dense
-        np.add.at(padded, (rows[:, :, None], rows[:, None, :]), by_slot)
+    slots, weights = monomials.by_arm
+    weight = weights[arm][:, [m for m, *_ in what]]
+    by_slot = weight.transpose(0, 2, 1) @ product @ weight
+    rows = stream.rows[group[:, None], slots[arm]]  # a slot that is none has no weight
+    np.add.at(padded, (rows[:, :, None], rows[:, None, :]), by_slot)

@@ -9,10 +9,15 @@ In units where every price change, surplus and multiplier is near one:
 
 Members with one arm near their best are linear and stand in g. The multiplier of an arm's
 row is the share of its member that it gets, that of an activity its level.
+
+A member that is served in part is bent as its share says, yet counts in full as soon as the
+step leaves its tie: then a step along the tie raises the dual by what the tangent misses (the
+effect of Maratos). Tangents taken where such a step led to (``Tangents``) are rows as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +25,8 @@ import clarabel as _clarabel
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.models.pairs import Monomials
 from allocate.models.program import Program, Term
+from allocate.models.stream import Columns
 from allocate.solver.methods.curvature import add_curvature
 from allocate.solver.methods.pricing import Pool, Pricing
 
@@ -43,21 +48,54 @@ class Step:
     idle: np.ndarray
 
 
+@dataclass
+class Tangents:
+    """Some pairs of a stream at other prices: their codes in the pool, and their columns.
+
+    ``profit`` [n] is what the tangents come to where all prices are 0.
+    """
+
+    codes: np.ndarray
+    columns: Columns
+    profit: np.ndarray
+    use: sp.csc_matrix
+
+    @classmethod
+    def missed(
+        cls, program: Program, at: Pricing, pool: Pool, trial: np.ndarray, worth: float
+    ) -> list[Tangents]:
+        """By stream, those at a trial that tell more than the ones at hand, by USD per hour."""
+        out = []
+        for i, stream in enumerate(program.streams):
+            who, arm = pool.pairs(program, i)
+            here, there = (stream.columns(d, who, arm) for d in (at.duals, trial))
+            use = stream.row_use(who, arm, here.amounts, len(program.rows))
+            error = there.profit - (here.profit - use.T @ (trial - at.duals))
+            place = np.flatnonzero(stream.rate[who] * error > worth)
+            columns = Columns(*(c[place] for c in there))
+            use = stream.row_use(who[place], arm[place], columns.amounts, len(program.rows))
+            codes = pool.codes[i][place]
+            out.append(cls(codes, columns, columns.profit + use.T @ trial, use))
+        return out
+
+
 def step(
     program: Program,
     at: Pricing,
     pool: Pool,
     levels: np.ndarray | None,
     ridge: float,
+    others: Sequence[list[Tangents]] = (),
 ) -> Step | None:
     """One step from the prices ``at``; None if the quadratic program came to nothing.
 
     ``levels`` [activities] of the last step weigh the curvature of convex terms; ``ridge``
-    holds the step back, relative to what a typical change of a price moves.
+    holds the step back, relative to what a typical change of a price moves. ``others`` are
+    tangents that were found at other prices, by stream.
     """
     scale = program.scale(at.value)
     hessian = np.zeros((len(program.rows),) * 2)
-    pairs = _gather(program, at, pool, hessian)
+    pairs = _gather(program, at, pool, hessian, others)
     members = _members(program, pairs)
     gradient = program.capacity - pairs.use @ np.where(members.tied[pairs.member], 0.0, pairs.rate)
     if at.bulk is not None:
@@ -79,10 +117,12 @@ def step(
 class _Pairs:
     """Near-best pairs of all streams side by side, with tangents at the current prices.
 
-    ``member`` numbers the members that occur, over all streams.
+    ``member`` numbers the members that occur, over all streams; ``place`` is the pair's
+    number in its stream's pool: several tangents may be of one pair.
     """
 
     stream: np.ndarray
+    place: np.ndarray
     member: np.ndarray
     who: np.ndarray
     profit: np.ndarray
@@ -91,10 +131,15 @@ class _Pairs:
     moved: np.ndarray
 
 
-def _gather(program: Program, at: Pricing, pool: Pool, hessian: np.ndarray) -> _Pairs:
+def _gather(
+    program: Program,
+    at: Pricing,
+    pool: Pool,
+    hessian: np.ndarray,
+    others: Sequence[list[Tangents]],
+) -> _Pairs:
     """The pool's pairs; adds the curvature of those in use to the Hessian."""
-    n_rows = len(program.rows)
-    parts = []
+    parts: list[tuple] = []
     for i, stream in enumerate(program.streams):
         who, arm = pool.pairs(program, i)
         columns = stream.columns(at.duals, who, arm)
@@ -104,25 +149,31 @@ def _gather(program: Program, at: Pricing, pool: Pool, hessian: np.ndarray) -> _
             alone = (is_best & (best > -stream.decline_cost[who])).astype(float)
             known = np.bincount(who, pool.shares[i], len(stream.rate))[who] > 1e-6
             held = np.where(known, pool.shares[i], alone)
-            rate = held * stream.rate[who]
-            add_curvature(hessian, stream, Monomials.of(stream), columns, rate)
-        use = stream.row_use(who, arm, columns.amounts, n_rows)
-        parts.append(
-            (
-                np.full(len(who), i),
-                who,
-                columns.profit,
-                stream.rate[who],
-                use,
-                stream.moved(columns),
-            )
-        )
-    streams, who, profit, rate, use, moved = zip(*parts, strict=True)
-    stream, who = np.concatenate(streams), np.concatenate(who)
+            add_curvature(hessian, stream, columns, held * stream.rate[who])
+        parts.append((i, np.arange(len(who)), columns, columns.profit, None))
+    for tangents in others:
+        for i, t in enumerate(tangents):
+            place = np.searchsorted(pool.codes[i], t.codes)
+            parts.append((i, place, t.columns, t.profit - t.use.T @ at.duals, t.use))
+    return _side_by_side(program, parts)
+
+
+def _side_by_side(program: Program, parts: list[tuple]) -> _Pairs:
+    """From (stream, places in the pool, columns, profits at the current prices, use if known)."""
+    members, arrays = [], []
+    for i, place, c, profit, use in parts:
+        stream = program.streams[i]
+        if use is None:
+            use = stream.row_use(c.member, c.arm, c.amounts, len(program.rows))
+        members.append((np.full(len(place), i), place, c.member))
+        arrays.append((profit, stream.rate[c.member], use, stream.moved(c)))
+    streams, place, who = (np.concatenate(x) for x in zip(*members, strict=True))
+    profit, rate, use, moved = zip(*arrays, strict=True)
     width = max(len(s.rate) for s in program.streams) or 1
-    _, member = np.unique(stream * width + who, return_inverse=True)
+    _, member = np.unique(streams * width + who, return_inverse=True)
     return _Pairs(
-        stream,
+        streams,
+        place,
         member.astype(int),
         who,
         np.concatenate(profit),
@@ -312,7 +363,10 @@ class _Problem:
         of_tied, _, of_kept, _, rest = np.split(multipliers, np.cumsum(sizes))
         share = np.ones(len(self.pairs.member))
         share[self.tied] = of_tied
-        shares = [share[self.pairs.stream == i] for i in range(len(program.streams))]
+        shares = []
+        for i in range(len(program.streams)):
+            mine = self.pairs.stream == i
+            shares.append(np.bincount(self.pairs.place[mine], share[mine]))
         levels = np.zeros(len(program.activities))
         levels[self.kept] = of_kept * units.level[self.kept]
         unit = program.unit_profit(duals)

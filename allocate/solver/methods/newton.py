@@ -18,7 +18,7 @@ import numpy as np
 
 from allocate.models.program import Allocation, Program
 from allocate.solver.methods.cutting import cut
-from allocate.solver.methods.model import step
+from allocate.solver.methods.model import Tangents, step
 from allocate.solver.methods.pricing import Bulk, Pool, Pricing
 from allocate.solver.methods.recovery import recover
 from allocate.solver.methods.start import seeded, settled
@@ -26,6 +26,7 @@ from allocate.solver.methods.start import seeded, settled
 _NOISE = 1e-8  # a rise of the dual that a converged step may show
 _SMALL = 1e-9  # a promise that is not worth shorter steps
 _SHORT = 1e-8  # an allocation that falls short of the dual by more is not the end
+_TANGENTS = 3  # sets of tangents at other prices that a step may look at
 _ESCAPES = 3  # so many times may cutting planes help it on
 
 
@@ -46,7 +47,7 @@ def newton(
     program: Program,
     duals: np.ndarray,
     max_iterations: int = 200,
-    tolerance: float = 1e-10,
+    tolerance: float = 2e-10,
     ridge: float = 1e-6,
     progress: Callable[[dict], None] | None = None,
     allocate: bool = True,
@@ -104,11 +105,12 @@ class _Descent:
     def run(self, last: int, tolerance: float) -> None:
         """Steps until nothing more is promised, or iteration ``last``."""
         ridge, program = self.first_ridge, self.program
+        others: list[list[Tangents]] = []
         self.converged = False
         while self.iteration < last:
             self.iteration += 1
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                found = step(program, self.current, self.pool, self.levels, ridge)
+                found = step(program, self.current, self.pool, self.levels, ridge, others)
             scale = self.scale
             if found is None or found.decrease < -1e-9 * scale:
                 ridge = max(ridge, 1e-9) * 100.0
@@ -121,8 +123,8 @@ class _Descent:
             self._tell(promised)
             before = [c.copy() for c in self.pool.codes]
             fresh = self.pool.add_best(program, trial)
-            if promised <= tolerance and not fresh and gained >= -_NOISE:
-                # nothing left to gain: what remains is rounding
+            if promised <= tolerance and (gained >= -_NOISE or ridge <= self.first_ridge):
+                # nothing left to gain, and arms that the model does not know promise no more
                 self.levels, self.converged = found.levels, True
                 self.current = trial if gained >= 0 else self.current
                 return
@@ -130,11 +132,18 @@ class _Descent:
                 self.pool.share(before, found.shares)
                 self.levels, self.current = found.levels, trial
                 self.pool.trim(program, trial)
-                ridge = max(ridge * 0.1, self.least_ridge)
+                ridge, others = max(ridge * 0.1, self.least_ridge), []
+            elif not fresh and others and abs(gained) <= _NOISE:
+                return  # twice to the same height: the quadratic program is out of digits
+            elif not fresh and len(others) < _TANGENTS:
+                little = 0.01 * (promised - gained) * scale / max(len(self.pool.codes), 1)
+                others.append(
+                    Tangents.missed(program, self.current, self.pool, trial.duals, little)
+                )
             elif not fresh:
                 ridge *= 10.0
                 if ridge > 1e4 or promised <= _SMALL:
-                    return  # the quadratic program is at the end of its digits
+                    return
 
     def allocation(self, more: int, tolerance: float) -> Allocation | None:
         """What a linear program over the ties makes of the prices.

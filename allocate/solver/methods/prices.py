@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from allocate.models.merging import merged
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 from allocate.solver.methods.choices import Market
@@ -290,7 +291,7 @@ class _Search:
             np.concatenate([rest.requests, first.requests]),
             np.concatenate([rest.tokens, first.tokens]),
         )
-        return Allocation((self.crowd.merged(joined), *others), found.levels)
+        return Allocation((merged(self.crowd, joined), *others), found.levels)
 
     # --- steps ------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from allocate.models.merging import merged
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Columns, Flows, Stream
 from allocate.solver.certificate import row_scales
@@ -228,7 +229,7 @@ class Splitting:
             part = part / np.where(forced | (total > 1.0), np.maximum(total, 1e-300), 1.0)
             keep = part > 1e-12
             requests = part[keep] * stream.rate[member[keep]]
-            flows.append(stream.merged(Flows(member[keep], arm[keep], requests, tokens[keep])))
+            flows.append(merged(stream, Flows(member[keep], arm[keep], requests, tokens[keep])))
         found = x[self.n_x : self.n_x + len(self.unit)] * self.unit
         fan = x[self.n_x + len(self.unit) :][: len(self.rays)] * self.fan_unit
         for (y, n, per_unit, _), level in zip(self.rays, fan, strict=True):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from allocate.models.profits import quantity_prices
 from allocate.models.program import Program
 from allocate.models.state import Built
 from allocate.models.stream import Stream
@@ -150,7 +151,7 @@ class Ground:
         for part in np.array_split(np.arange(n_k), size):
             if not len(part):
                 continue
-            price = stream.quantity_prices(table, part, arms)
+            price = quantity_prices(stream, table, part, arms)
             for i in np.unique(stream.technology_of):
                 at = np.flatnonzero(stream.technology_of == i)
                 t = tokens[part, i]
