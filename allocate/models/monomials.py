@@ -49,9 +49,9 @@ class Monomials:
         """([A, E] slots that an arm occupies, or −1; [A, M, E] ``weight`` on these)."""
         n_a, c = len(self.kind), self.weight.tocoo()
         arm, m = np.divmod(c.row, max(self.width, 1))
-        n_s = np.shape(self.weight)[1]
+        n_s = int(c.col.max(initial=-1)) + 1
         pairs, entry = np.unique(arm.astype(np.int64) * n_s + c.col, return_inverse=True)
-        owner, slot = np.divmod(pairs, n_s)
+        owner, slot = np.divmod(pairs, max(n_s, 1))
         place = np.arange(len(pairs)) - np.searchsorted(owner, np.arange(n_a))[owner]
         slots = np.full((n_a, int(place.max(initial=-1)) + 1), -1)
         slots[owner, place] = slot
@@ -64,13 +64,15 @@ class Monomials:
         cls,
         coefficients: sp.csr_matrix,
         technology: np.ndarray,
-        n_quantities: int,
+        shape: tuple[int, int, int],
         addition_slot: int = -1,
     ) -> Monomials:
-        """Those of a stream: its ``coefficients`` [(J+3) · F · A, S], ``technology`` [A]."""
+        """Those of a stream: its ``coefficients`` [(J+3) · F · A, S], ``technology`` [A].
+
+        ``shape`` is (J + 3, F, S); the price of ``addition_slot`` (−1: none) is added to.
+        """
         c = coefficients.tocoo()
-        n_a = len(technology)
-        n_f = np.shape(coefficients)[0] // max(n_quantities * n_a, 1)
+        n_a, (n_quantities, n_f, n_s) = len(technology), shape
         quantity, rest = np.divmod(c.row, max(n_f * n_a, 1))
         feature, arm = np.divmod(rest, max(n_a, 1))
         present, entry = np.unique(
@@ -85,10 +87,9 @@ class Monomials:
             kind[a] = kinds.setdefault(tuple(what[first[a] : first[a + 1]].tolist()), len(kinds))
         width = max(map(len, kinds), default=0)
         place = owner * width + np.arange(len(present)) - first[owner]
-        shape = (n_a * width, np.shape(coefficients)[1])
-        weight = sp.csr_matrix((c.data, (place[entry], c.col)), shape=shape)
+        weight = sp.csr_matrix((c.data, (place[entry], c.col)), shape=(n_a * width, n_s))
         at = addition_slot
-        added = np.zeros(shape[0]) if at < 0 else weight[:, at].toarray().ravel()
+        added = np.zeros(n_a * width) if at < 0 else weight[:, at].toarray().ravel()
         split = [
             tuple(zip(*(divmod(w, n_f) for w in key), strict=True)) or ((), ()) for key in kinds
         ]

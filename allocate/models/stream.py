@@ -135,9 +135,8 @@ class Stream:
     @cached_property
     def monomials(self) -> Monomials:
         """See ``Monomials``."""
-        return Monomials.of(
-            self.coefficients, self.technology_of, self.n_quantities, self.addition_slot
-        )
+        shape = (self.n_quantities, self.features.shape[1], len(self.slots))
+        return Monomials.of(self.coefficients, self.technology_of, shape, self.addition_slot)
 
     @cached_property
     def _by_arm(self) -> tuple[np.ndarray, ...]:
