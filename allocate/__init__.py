@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from allocate.solver.solution import Solution
     from allocate.solver.studies.comparison import Comparison
     from allocate.solver.studies.diagnosis.study import Diagnosis
+    from allocate.solver.studies.sensitivity.function import Differentiable
 
     Config = str | Path | Mapping[str, Any] | Loaded
     Progress = Callable[[Mapping[str, Any]], None]
@@ -42,6 +43,7 @@ __all__ = [
     "calibrate",
     "compare",
     "diagnose",
+    "differentiable",
     "load",
     "plan",
     "solve",
@@ -234,6 +236,42 @@ def diagnose(
         seed=seed,
         progress=progress,
     )
+
+
+def differentiable(
+    config: Config,
+    parameters: Iterable[str],
+    outputs: Iterable[str] = ("welfare",),
+    overrides: Iterable[str] = (),
+    scenarios: Iterable[str] = (),
+    *,
+    method: str = "auto",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+) -> Differentiable:
+    """Make a function of numbers of the config that JAX can differentiate.
+
+    Its derivatives are those of the optimality conditions (docs/sensitivity.md). Calling it needs
+    ``jax.config.update("jax_enable_x64", True)``.
+
+    Args:
+        config: see the module, as for the arguments that are not listed here.
+        parameters: dotted paths of numbers that are written in the config.
+        outputs: ``welfare``, paths of capacities (their price), or names of decisions, as
+            ``sensitivity`` of a result has them.
+        overrides: changes of values.
+        scenarios: scenarios to apply.
+        method: how to solve.
+        tolerance: largest relative gap.
+        seed: of random draws.
+
+    Raises:
+        LookupError: a parameter is not written in the config.
+    """
+    from allocate.solver.studies.sensitivity.function import differentiable as make
+
+    loaded = _loaded(config, overrides, scenarios)
+    return make(loaded, tuple(parameters), tuple(outputs), method, tolerance, seed)
 
 
 def _loaded(config: Config, overrides: Iterable[str], scenarios: Iterable[str]) -> Loaded:

@@ -151,8 +151,8 @@ MethodFlag = Annotated[
         "--method",
         metavar="METHOD",
         help="prices: Newton on the exact dual; conic: an interior-point solver finds the first "
-        "prices; auto: prices, then conic where that is not certified; gradient: not in this "
-        "release.",
+        "prices; auto: prices, then conic where that is not certified; gradient: climb from the "
+        "answer of auto by its gradient, several starts at once.",
         panel=SOLVER,
     ),
 ]
@@ -175,12 +175,32 @@ WarmFrom = Annotated[
         panel=SOLVER,
     ),
 ]
+Samples = Annotated[
+    int | None,
+    option(
+        "--samples",
+        metavar="NUMBER",
+        help="Solve again for so many draws of the calibrated intervals, and show the spread.",
+        panel=MODEL,
+        min=2,
+        max=100_000,
+        show_default=False,
+    ),
+]
+Sensitivity = Annotated[
+    bool,
+    switch(
+        "--sensitivity",
+        help="Also show how the answer hangs on every number of the config.",
+        panel=MODEL,
+    ),
+]
 Seed = Annotated[
     int,
     option(
         "--seed",
         metavar="NUMBER",
-        help="Seed of the samples that a large config is begun with.",
+        help="Seed of every random draw.",
         panel=SOLVER,
         min=0,
         max=2**32 - 1,

@@ -31,6 +31,10 @@ PHASES = {
     "splitting": "splitting the gain among the layers",
     "diagnosis": "looking for faults",
     "sweep": "solving points",
+    "draws": "answer found; solving draws",
+    "derivatives": "answer found; taking derivatives",
+    "gradient": "answer found; climbing from it",
+    "checking changes": "solving large changes again",
     "where buying stops": "finding where buying stops",
 }
 KEEPS = {
@@ -40,6 +44,9 @@ KEEPS = {
     "baselines": "Ctrl-C keeps the finished ones",
     "splitting": "Ctrl-C keeps the comparison",
     "sweep": "Ctrl-C shows the finished ones",
+    "draws": "Ctrl-C shows the finished ones",
+    "derivatives": "Ctrl-C shows the finished ones",
+    "checking changes": "Ctrl-C shows what is checked",
     "where buying stops": "Ctrl-C shows what is found",
     "checking advice": "Ctrl-C shows what is checked",
 }

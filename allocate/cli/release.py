@@ -6,7 +6,7 @@ from allocate.cli.flags import Method
 from allocate.errors import AllocateError
 
 #: Methods this release solves with.
-METHODS_TODAY = frozenset({Method.AUTO, Method.PRICES, Method.CONIC})
+METHODS_TODAY = frozenset({Method.AUTO, Method.PRICES, Method.CONIC, Method.GRADIENT})
 
 
 class NotInRelease(AllocateError):

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from allocate.models.calibrated import Calibrated
 from allocate.models.commitments import OnDemand, Reserved, Spot, Uncertainty
 from allocate.models.section import Section as Section
 from allocate.models.units import Named, Quantity
@@ -701,4 +702,8 @@ class Config(Section):
     )
     assumed: dict[str, str] = Field(
         default_factory=dict, description="dotted path → why this judgement was made"
+    )
+    calibrated: dict[str, Calibrated] = Field(
+        default_factory=dict,
+        description="dotted path → interval and range of a measured number, as `calibrate` writes",
     )

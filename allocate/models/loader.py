@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from allocate.errors import ConfigError, DataError, Problem
-from allocate.models import messages, paths
+from allocate.models import include, messages, paths
 from allocate.models.checks import check, check_table
 from allocate.models.classes import Classes
 from allocate.models.config import Config
@@ -46,6 +46,10 @@ class Loaded:
     base_dir: Path
     """Paths in the config are relative to this directory."""
     warnings: tuple[Problem, ...]
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The config's values as they were taken: pieces included, scenarios and overrides applied."""
+    places: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Dotted path of a calibrated number → where it stands, as file:line:column."""
 
     @property
     def files(self) -> list[Path]:
@@ -181,7 +185,16 @@ def _build(
             for block in iter(lambda: table.read(1 << 20), b""):
                 digest.update(block)
     sha256 = digest.hexdigest()
-    return Loaded(config, classes, path, sha256, source.spots, base_dir, warnings)
+    data = {key: value for key, value in draft.data.items() if key != include.KEY}
+    places = {path: _place(draft, path) for path in config.calibrated}
+    return Loaded(config, classes, path, sha256, source.spots, base_dir, warnings, data, places)
+
+
+def _place(draft: _Draft, path: str) -> str:
+    """Where the number at a dotted path stands, or what set it; the path itself without a file."""
+    at = draft.place(Problem("CFG008", "", path=paths.resolve(path, draft.data)))
+    parts = (at.file, at.line, at.column)
+    return ":".join(str(part) for part in parts if part) or path
 
 
 def _apply_scenarios(draft: _Draft, names: Sequence[str]) -> None:

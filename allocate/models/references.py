@@ -111,6 +111,10 @@ def dotted_paths(config: Config, data: dict[str, Any]) -> Problems:
     for path in config.assumed:
         if not (config.class_table and path.startswith("classes.")):
             yield from _leads(("assumed", path), path, data, any_item=True)
+    for path, known in config.calibrated.items():
+        yield from _leads(("calibrated", path), path, data)
+        for other in known.correlation:
+            yield from _leads(("calibrated", path, "correlation", other), other, data)
 
 
 def _leads(

@@ -320,6 +320,18 @@ class Reused(Part):
     of: int
 
 
+class Climbed(Part):
+    """What gradient ascent found, start by start."""
+
+    seeds: int
+    feasible: int = Field(..., description="starts that ended inside every row")
+    improved: bool = Field(..., description="one is better than the answer it began at")
+    start_welfare: float
+    best_welfare: float | None
+    gaps: list[float | None] = Field(..., description="to the convex bound, relative")
+    convex_bound: float
+
+
 class SolverInfo(Part):
     """How the answer was found."""
 
@@ -328,6 +340,7 @@ class SolverInfo(Part):
     passes: float | None = Field(..., description="sweeps over all classes")
     peak_memory_mb: float | None
     reused: Reused | None = Field(None, description="known prices of all, after --warm-from")
+    gradient: Climbed | None = Field(None, description="with --method gradient")
 
 
 class Rates(Part):
@@ -358,6 +371,44 @@ class WholeReplicas(Part):
     integer_gap: float | None = Field(..., description="to the continuous bound")
     cost_of_rounding_usd_per_hour: float | None
     certified_at_these_numbers: bool
+
+
+class GoodLine(Part):
+    """The capability of one trained model, in the answer and in the convex one."""
+
+    name: str
+    amount: float = Field(..., description="success points")
+    convex_amount: float = Field(..., description="of the fixed point that the search began at")
+    most: float = Field(..., description="the search went from 0 to here")
+
+
+class LindahlLine(Part):
+    """What a class pays of the joint price of a model's capability."""
+
+    model: str
+    class_: str = Field(..., alias="class")
+    usd_per_h_per_point: float = Field(..., description="what a success point brings it")
+    share: float = Field(..., description="of the joint price")
+
+
+class GlobalOptimum(Part):
+    """Training × routing over all capabilities, not only those near the answer."""
+
+    holds: bool = Field(..., description="proved: nothing is better by more than the tolerance")
+    welfare: float | None
+    bound: float | None = Field(..., description="no capabilities are worth more, USD/h")
+    relative_gap: float | None
+    tolerance: float
+    convex_welfare: float | None = Field(..., description="of the fixed point, USD/h")
+    difference_usd_per_hour: float | None
+    why: str
+    goods: list[GoodLine]
+    lindahl: list[LindahlLine]
+    points: int = Field(..., description="of the proof: capabilities with prices")
+    cells: int = Field(..., description="of the proof: simplices that cover all capabilities")
+    solves: int
+    seconds: float
+    stopped: str | None = Field(None, description="time, nodes or user; null: gap closed")
 
 
 class Reservation(Part):
@@ -412,6 +463,173 @@ class Scenario(Objective):
     declined_per_s: float | None
 
 
+class Extrapolated(Part):
+    """Calibrated numbers that the answer uses outside the range they were seen in."""
+
+    parameters: list[str] = Field(..., description="dotted paths; all share the range")
+    of: str = Field(..., description="the quantity that the range is about")
+    unit: str
+    seen: list[float] = Field(..., description="least and most in the data")
+    answer: float = Field(..., description="in the answer, the value farthest outside")
+    at: str | None = Field(..., description="where the first of the numbers stands")
+
+
+class Spread(Part):
+    """How one number of the answer is spread over the certified draws."""
+
+    value: float | None = Field(..., description="in the answer itself; null where not there")
+    p05: float | None = Field(..., description="5 % of the draws are below")
+    median: float | None
+    p95: float | None = Field(..., description="5 % of the draws are above")
+
+
+class SpreadPrice(Spread):
+    """Spread of a price, USD an hour per unit."""
+
+    resource: str
+    label: str
+    unit: str
+    binding_share: float = Field(..., description="share of the draws in which it binds")
+
+
+class SpreadShare(Spread):
+    """Spread of the share of a class that goes to a model and level of autonomy."""
+
+    class_: str | None = Field(..., alias="class", description="null: all requests together")
+    model: str | None
+    autonomy: str | None
+    period: str | None = None
+    scenario: str | None = None
+
+
+class DrawnNumber(Part):
+    """A calibrated number that is drawn, and what was drawn."""
+
+    path: str
+    unit: str
+    value: float | list[float]
+    low: float | list[float]
+    high: float | list[float]
+    distribution: str
+    correlated_with: list[str]
+
+
+class KeptNumber(Part):
+    """A calibrated number that is not drawn."""
+
+    path: str
+    reason: str
+
+
+class Drawing(Part):
+    """One draw: what became of it."""
+
+    draw: int
+    status: str = Field(..., description="as of a result, or refused: no valid config")
+    welfare: float | None = Field(..., description="USD/h; null without an answer")
+    relative_gap: float | None
+    holds: bool = Field(..., description="certified: it counts for the spreads")
+    message: str | None
+
+
+class Samples(Part):
+    """The answer's spread over draws from the intervals of its calibrated numbers."""
+
+    asked: int
+    finished: int
+    certified: int = Field(..., description="draws that the spreads are over")
+    seed: int
+    stopped: bool = Field(..., description="by the user, before all were solved")
+    statuses: dict[str, int] = Field(..., description="how many draws ended how")
+    welfare: Spread
+    prices: list[SpreadPrice]
+    decisions: list[SpreadShare]
+    drawn: list[DrawnNumber]
+    kept: list[KeptNumber]
+    draws: list[Drawing]
+    seconds: float
+    draws_per_s: float | None
+
+
+class Derivatives(Part):
+    """Change per unit of a parameter; decisions and prices that are not named do not change."""
+
+    d_welfare: float | None = Field(..., description="USD/h; null where there is none")
+    d_prices: dict[str, float | None] | None = Field(
+        ..., description="by resource; null where the answer does not decide it"
+    )
+    d_decisions: dict[str, float | None] | None = Field(..., description="by dotted name, likewise")
+
+
+class OneSided(Part):
+    """Derivatives to each side, where they differ."""
+
+    reason: str
+    below: Derivatives | None = Field(..., description="for a smaller value; null: none")
+    above: Derivatives | None = Field(..., description="for a larger value; null: none")
+
+
+class SwitchTo(Part):
+    """Where the first other way is as good, by the slopes."""
+
+    change: float = Field(..., description="of the parameter, as a share of itself")
+    class_: str = Field(..., alias="class")
+    model: str | None
+    autonomy: str
+
+
+class Hanging(Derivatives):
+    """How the answer hangs on one number of the config."""
+
+    parameter: str
+    value: float
+    unit: str
+    moved_by_1_percent: float = Field(
+        ..., description="share of the money at stake whose requests go another way for 1 % of it"
+    )
+    switch: SwitchTo | None = None
+    one_sided: OneSided | None = Field(None, description="where there is no one derivative")
+
+
+class LeftOutNumber(Part):
+    """A number that no derivative is taken with respect to."""
+
+    path: str
+    reason: str
+
+
+class MovedClass(Part):
+    """A share of a class that goes another way."""
+
+    class_: str = Field(..., alias="class")
+    share: float
+    from_: list[str] = Field(..., alias="from", description="model, autonomy")
+    to: list[str]
+
+
+class LargeChange(Part):
+    """A large change of one number, solved again."""
+
+    parameter: str
+    from_: float = Field(..., alias="from")
+    to: float
+    status: str
+    welfare: float | None
+    moves: list[MovedClass]
+    sentence: str
+
+
+class SensitivityAbout(Part):
+    """What the derivatives hold for."""
+
+    held: str
+    ties: int = Field(..., description="constraints that the answer just touches")
+    left_out: list[LeftOutNumber]
+    changes: list[LargeChange]
+    seconds: float
+    stopped: bool
+
+
 class Result(Part):
     """A result document."""
 
@@ -432,9 +650,16 @@ class Result(Part):
     rates: Rates | None = None
     start: Start | None = Field(None, description="only of a certified answer")
     whole_replicas: WholeReplicas | None = Field(None, description="with integer_replicas")
+    global_optimum: GlobalOptimum | None = Field(None, description="with training")
     reservations: list[Reservation] | None = Field(None, description="where GPUs are bought")
     gpu_hours: list[GpuHours] | None = Field(None, description="where GPUs are bought")
     deferred: list[Deferred] | None = Field(None, description="where work may wait")
     scenarios: list[Scenario] | None = Field(None, description="with uncertainty")
+    extrapolated: list[Extrapolated] | None = Field(None, description="with calibrated numbers")
+    samples: Samples | None = Field(None, description="with --samples")
+    sensitivity: list[Hanging] | None = Field(
+        None, description="with --sensitivity: by parameter, the most telling first"
+    )
+    sensitivity_about: SensitivityAbout | None = Field(None, description="with --sensitivity")
     conflicts: list[str] | None = Field(None, description="the limits in conflict, without answer")
     message: str | None = Field(None, description="why there is no answer")

@@ -11,16 +11,22 @@ import numpy as np
 from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
-from allocate.models.reading import Reading
+from allocate.models.reading import Reading, sentence
 from allocate.models.state import Built
 from allocate.plain import plain
+from allocate.plots import Plotting
 from allocate.solver.certificate import Certificate
+from allocate.solver.exact.globally import Global
 from allocate.solver.price_list import Price, PriceList
 from allocate.solver.result import head
 from allocate.solver.warm import start_of
 
 _STOPPED = "stopped at your request: this is the best answer so far, not the last one"
 _UNRANGED = "stopped at your request before the prices had ranges: how far they hold is not known"
+_NOT_SEARCHED = (
+    "training × routing is a fixed point: routing and training agree with each other, but "
+    "another pair could be better; whether one is was not searched"
+)
 _DISAGREES = 1e-3  # from here on a fixed point that was not reached is told
 
 
@@ -40,7 +46,10 @@ class Solution:
     timing: dict[str, float] = field(default_factory=dict)
     solver: dict[str, Any] = field(default_factory=dict)
     whole: dict | None = None
+    everywhere: Global | None = None
+    unsearched: bool = False
     disagreement: float = 0.0
+    plot = Plotting()
 
     def __repr__(self) -> str:
         gap = f"gap {self.certificate.relative_gap:.0e}"
@@ -55,8 +64,15 @@ class Solution:
         """
         if self.stopped or not self.certificate.feasible:
             return "stopped"
-        agreed = self.disagreement <= _DISAGREES
+        agreed = self.disagreement <= _DISAGREES and self._best_of_all
         return "optimal" if self.certificate.holds and agreed else "feasible"
+
+    @property
+    def _best_of_all(self) -> bool:
+        """Whether nothing is claimed that is proved for the convex program only."""
+        if self.everywhere is not None:
+            return self.everywhere.certificate.holds
+        return not self.unsearched
 
     @property
     def priced(self) -> bool:
@@ -149,6 +165,17 @@ class Solution:
             document["start"] = start_of(self.program, self.duals, self.built.state)
         if self.whole is not None:
             document["whole_replicas"] = self.whole
+        if self.everywhere is not None:
+            document["global_optimum"] = {
+                **self.everywhere.to_dict(),
+                "lindahl": self.layers.capability_prices(),
+            }
+        if self.loaded.config.calibrated:
+            places = self.loaded.places
+            document["extrapolated"] = [
+                {**record, "at": places.get(record["parameters"][0])}
+                for record in self.layers.extrapolated
+            ]
         return plain(document)
 
     def warnings(self) -> list[str]:
@@ -157,6 +184,8 @@ class Solution:
         if self.stopped or self.unranged:
             out.insert(0, _STOPPED if self.stopped else _UNRANGED)
         out += self.layers.warnings(self.disagreement if self.disagreement > _DISAGREES else 0.0)
+        out += [sentence(record, self.loaded.places) for record in self.layers.extrapolated]
+        out += self._global_warnings()
         if self.whole is not None and not self.certificate.holds and self.priced:
             out.append(
                 "prices are those at these whole numbers of replicas; a GPU that would buy one "
@@ -175,5 +204,24 @@ class Solution:
             out.append(
                 f"not certified: gap {self.certificate.relative_gap:.2g}, violation "
                 f"{self.certificate.max_violation:.2g}, tolerance {self.certificate.tolerance:g}"
+            )
+        return out
+
+    def _global_warnings(self) -> list[str]:
+        """What was found beside the convex answer, or is not proved about other capabilities."""
+        found = self.everywhere
+        if found is None:
+            return [] if self._best_of_all else [_NOT_SEARCHED]
+        c, gain = found.certificate, found.certificate.welfare - found.local
+        out = []
+        if gain > c.tolerance * abs(c.welfare):
+            out.append(
+                f"the convex program alone would have ended {gain:,.2f} USD/h lower: "
+                + found.to_dict()["why"]
+            )
+        if not c.holds:
+            out.append(
+                f"other capabilities may be worth up to {c.bound - c.welfare:,.2f} USD/h more "
+                f"(gap {c.relative_gap:.2g}, asked for {c.tolerance:g})"
             )
         return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from allocate.models.stack import advance, build
 from allocate.solver.agreement import Round, moved, rounds, widened
 from allocate.solver.answer import METHODS, Answer, Progress, Request, answer_to
 from allocate.solver.barred import lowered
+from allocate.solver.exact.globally import Global, TooMany, globally
 from allocate.solver.feasibility import conflicts
 from allocate.solver.methods.start import first_prices
 from allocate.solver.ranges import Range, price_ranges
 from allocate.solver.solution import Solution
 from allocate.solver.warm import Warm
 from allocate.solver.wholes import Whole, whole_numbers
+
+GRADIENT = "gradient"
 
 
 def solve(
@@ -31,27 +34,33 @@ def solve(
     progress: Progress | None = None,
     ranges: bool = True,
     warm_from: dict | None = None,
+    search_s: float = np.inf,
 ) -> Solution:
     """Find the joint optimum of a loaded config.
 
     Args:
         loaded: config and classes, from ``allocate.load``.
         method: ``prices`` (Newton on the exact dual), ``conic`` (CVXPY master, then
-            Newton), or ``auto``: prices, and conic where that is not certified.
+            Newton), ``auto``: prices, and conic where that is not certified, or ``gradient``:
+            ascent from the answer of ``auto``, which is kept where nothing better is found.
         tolerance: largest relative gap and violation that may be called optimal.
         seed: of the samples of classes that a large program is begun with.
         progress: called with phase, round, gap and passes as the solve goes on.
         ranges: also find, by re-solving, how far each price holds.
         warm_from: the result document of an earlier solve, of this config or another: the
             prices that still have their row are where the search begins.
+        search_s: seconds after which the search for better capabilities ends, with the gap
+            that it has reached; 0 leaves it out, and the answer is then not called optimal.
 
     Raises:
         SolveError: infeasible (with the conflicting limits) or unbounded.
     """
-    if method not in METHODS:
-        raise SolveError("stopped", f"there is no method {method!r}; use one of {METHODS}")
+    known = (*METHODS, GRADIENT)
+    if method not in known:
+        raise SolveError("stopped", f"there is no method {method!r}; use one of {known}")
     warm = None if warm_from is None else Warm.read(warm_from)
-    work = _Work(loaded, Request(method, tolerance, seed, progress), warm)
+    by = "auto" if method == GRADIENT else method  # it climbs from what the others find
+    work = _Work(loaded, Request(by, tolerance, seed, progress), warm, method == GRADIENT, search_s)
     try:
         work.run(ranges)
     except KeyboardInterrupt:
@@ -68,15 +77,20 @@ class _Work:
     loaded: Loaded
     request: Request
     warm: Warm | None = None
+    climbs: bool = False
+    search_s: float = np.inf
     latest: Round | None = None
     whole: Whole | None = None
+    everywhere: Global | None = None
     spans: dict = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
     passes: int = 0
     stopped: bool = False
     unranged: bool = False
+    unsearched: bool = False
     reused: dict | None = None
+    climbed: dict | None = None
 
     def run(self, ranges: bool) -> None:
         """All steps in order."""
@@ -85,6 +99,10 @@ class _Work:
             self._solve()
         finally:
             self.timing["solve_s"] = time.perf_counter() - clock
+        if self.climbs and self.whole is None:
+            clock = time.perf_counter()
+            self._climb()
+            self.timing["gradient_s"] = time.perf_counter() - clock
         final = self.final
         if ranges and final.certificate.holds:
             clock = time.perf_counter()
@@ -119,10 +137,49 @@ class _Work:
         self._keep(Round(built, first))
         for latest in rounds(self.loaded, Round(built, first), self.request):
             self._keep(latest)
+        self._look_everywhere()
         quiet = Request("prices", self.request.tolerance, self.request.seed)
         self.whole = whole_numbers(
             self._found.answer, lambda p, d: answer_to(p, d, quiet, warm=True)
         )
+
+    def _climb(self) -> None:
+        """What gradient ascent makes of the answer, if that is better."""
+        from allocate.solver.methods.gradient.climb import climb  # JAX and optax
+
+        if self.request.progress is not None:
+            self.request.progress({"phase": "gradient"})
+        built, answer = self._found
+        how = {"seed": self.request.seed, "tolerance": self.request.tolerance}
+        bound = answer.certificate.dual
+        found = climb(answer.program, answer.allocation, answer.duals, bound, **how)
+        self.climbed = found.to_dict()
+        better = replace(
+            answer,
+            allocation=found.allocation,
+            duals=found.duals,
+            certificate=found.certificate,
+            method=GRADIENT,
+        )
+        self.latest = Round(built, better)
+
+    def _look_everywhere(self) -> None:
+        """Leave a point that is only locally the best, and prove how good the answer is."""
+        self.unsearched = self.loaded.config.training is not None
+        if self.search_s <= 0 or not self._found.answer.certificate.holds:
+            return
+        clock = time.perf_counter()
+        try:
+            found = globally(self.loaded, self._found, self.request, self.search_s)
+        except TooMany:
+            return
+        better, self.everywhere = found
+        self.unsearched = False
+        for latest in better:
+            self._keep(latest)
+        if self.everywhere is not None:
+            self.stopped = self.everywhere.stopped == "user"
+            self.timing["global_s"] = time.perf_counter() - clock
 
     def _keep(self, latest: Round) -> None:
         self.latest = latest
@@ -162,8 +219,11 @@ class _Work:
                 "passes": float(self.passes),
                 "peak_memory_mb": peak_memory_mb(),
                 **({} if self.reused is None else {"reused": self.reused}),
+                **({} if self.climbed is None else {"gradient": self.climbed}),
             },
             whole=None if self.whole is None else self.whole.report,
+            everywhere=self.everywhere,
+            unsearched=self.unsearched,
             disagreement=moved(built.state, after),
         )
 

@@ -96,7 +96,7 @@ def test_langfuse():
     table = found.tables["observed"]
     assert table["class"].to_list() == ["bugfix", "question"]
     assert table["share"].to_list() == [1.0, 1.0]
-    assert found.fragment["models"]["claude-sonnet-4_5"]["label"] == "claude-sonnet-4.5"
+    assert found.fragment["models"]["claude_sonnet_4_5"]["label"] == "claude-sonnet-4.5"
 
 
 @pytest.mark.parametrize("name", FILES)

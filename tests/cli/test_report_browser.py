@@ -9,11 +9,13 @@ import pytest
 
 from allocate.cli.report.kinds import read_page
 from allocate.cli.report.page import draw_page
+from tests.cli.test_report_whole import flowing
 
 HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
-WIDTHS = (360, 390, 1280, 1920)
+WIDTHS = (360, 1280, 1920)
+OTHERS = ("comparison.json", "fleet_diagnosis.json", "plan.json", "plan_reserved.json")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory) -> Path:
-    """The report of the realistic result, with names that are long, odd or markup."""
+    """The report of all kinds of documents, with names that are long, odd or markup."""
     result = json.loads((HERE / "fixtures" / "result_coding_agent.json").read_text("utf-8"))
     odd = {
         "fix-test/easy": "<script>document.title='run'</script>",
@@ -42,11 +44,13 @@ def report(tmp_path_factory) -> Path:
     for part in ("router", "autonomy"):
         for line in result["layers"][part]:
             line["class"] = odd.get(line["class"], line["class"])
+    flowing(result)
     result["prices"] *= 4  # a table that can be searched
     folder = tmp_path_factory.mktemp("report")
     (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
     path = folder / "report.html"
-    path.write_text(draw_page(read_page(folder / "result.json")), encoding="utf-8")
+    others = [HERE / "fixtures" / name for name in OTHERS]
+    path.write_text(draw_page(read_page(folder / "result.json", *others)), encoding="utf-8")
     return path
 
 
@@ -74,21 +78,6 @@ def show(browser, report):
     assert {url for url in asked if not url.startswith("data:")} == {report.as_uri()}
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_overflows_and_every_figure_is_drawn(show, width):
-    page = show(width)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert "run" not in page.title()
-    figures = page.locator("figure")
-    drawn = page.locator(".chart svg:visible")
-    assert drawn.count() == figures.count() >= 8
-    for i in range(drawn.count()):
-        box = drawn.nth(i).bounding_box()
-        assert box["width"] > 250
-        assert box["height"] > 60
-        assert drawn.nth(i).locator(".role-mark path[aria-label]").count() >= 1
-
-
 CUT = """svg => {
   const frame = svg.getBoundingClientRect();
   return [...svg.querySelectorAll("text")].filter(text => {
@@ -100,11 +89,29 @@ CUT = """svg => {
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_word_of_a_figure_is_cut(show, width):
+def test_nothing_overflows_and_every_figure_is_drawn(show, width):
     page = show(width)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert "run" not in page.title()
+    figures = page.locator("figure")
     drawn = page.locator(".chart svg:visible")
+    assert drawn.count() == figures.count() >= 20
     for i in range(drawn.count()):
-        assert drawn.nth(i).evaluate(CUT) == []
+        box = drawn.nth(i).bounding_box()
+        assert box["width"] > 250
+        assert box["height"] > 60
+        assert drawn.nth(i).locator(".role-mark path[aria-label]").count() >= 1
+        assert drawn.nth(i).evaluate(CUT) == []  # no word of a figure is cut
+
+
+CUT = """svg => {
+  const frame = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter(text => {
+    const box = text.getBoundingClientRect();
+    return box.width && (box.left < frame.left - 1 || box.right > frame.right + 1
+      || box.top < frame.top - 1 || box.bottom > frame.bottom + 1);
+  }).map(text => text.textContent);
+}"""
 
 
 def test_figures_turn_dark(show):
@@ -129,6 +136,35 @@ def test_a_bar_says_its_numbers_under_the_pointer(show):
     assert tip.inner_text() == bar.get_attribute("aria-label")
     page.keyboard.press("Escape")
     assert not tip.is_visible()
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        ("waterfall", "joint answer: $793.62/h of welfare"),
+        ("curve-1", "one more is worth"),
+        ("heat", "of its peak"),
+        ("flow", "tokens/h"),
+        ("findings", "Fix:"),
+    ],
+)
+def test_every_form_of_chart_says_its_numbers(show, figure, said):
+    page = show(1280)
+    drawn = page.locator(f"#{figure} .chart.wide .role-mark path[aria-label]")
+    marks = [m for m in drawn.all() if said in m.get_attribute("aria-label")]
+    assert marks
+    marks[-1].scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    box = marks[-1].bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert page.get_by_role("tooltip").is_visible()
+
+
+def test_what_is_in_short_leads_to_its_section(show):
+    page = show(1280)
+    page.locator(".brief a").first.click()
+    assert page.url.endswith("#advised")
+    assert page.locator("#advised").is_visible()
 
 
 def test_tables_sort_by_number_with_the_keyboard(show):

@@ -55,11 +55,20 @@ def test_what_is_no_result_is_refused(report, text, said):
     assert said in ran.err
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.page is None])
-def test_results_of_other_commands_are_known(report, kind):
-    ran, _ = report({"format_version": FORMAT_VERSION, kind.key: []})
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_document_without_its_parts_is_refused(report, kind):
+    ran, page = report({"format_version": FORMAT_VERSION, kind.key: []})
+    assert (ran.code, page) == (2, "")
+    assert "status" in ran.err  # one of the parts that it lacks
+
+
+def test_two_answers_to_one_question_are_refused(cli, tmp_path, result):
+    names = [tmp_path / "a.json", tmp_path / "b.json"]
+    for name in names:
+        name.write_text(json.dumps(result))
+    ran = cli("report", *names, "--out", tmp_path / "report.html")
     assert ran.code == 2
-    assert f"a result of `allocate {kind.command}`" in ran.err
+    assert "2 results of `allocate solve`" in ran.err
 
 
 def test_another_major_format_is_told_before_anything_else(report):
@@ -91,12 +100,37 @@ def test_the_result_is_not_overwritten(cli, tmp_path, result):
     assert json.loads(source.read_text()) == result
 
 
-def test_only_html_is_written(cli, tmp_path, result):
+@pytest.mark.parametrize(
+    ("name", "flags", "said"),
+    [
+        ("report.docx", [], ".html"),
+        ("report.pdf", [], "a browser prints one"),
+        ("report.html", ["--figure", "gain"], "--format png"),
+        ("report.html", ["--format", "png", "--figure", "gain"], ".png"),
+        ("gain.png", [], "balance-chart: Of 6,234.12 USD/h of value"),
+        ("gain.png", ["--figure", "none"], "there is no figure 'none'"),
+    ],
+)
+def test_what_is_not_written_says_what_can_be(cli, tmp_path, result, name, flags, said):
     source = tmp_path / "result.json"
     source.write_text(json.dumps(result))
-    ran = cli("report", source, "--out", tmp_path / "report.pdf")
+    ran = cli("report", source, "--out", tmp_path / name, *flags)
     assert ran.code == 2
-    assert ".html" in ran.err
+    assert said in ran.err
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<svg")]
+)
+def test_a_figure_as_a_picture(cli, tmp_path, result, kind, first):
+    source, out = tmp_path / "result.json", tmp_path / f"gain.{kind}"
+    source.write_text(json.dumps(result))
+    ran = cli("report", source, "--figure", "gain", "--out", out)
+    assert (ran.code, ran.out) == (0, "")
+    assert out.read_bytes().startswith(first)
+    if kind == "svg":
+        assert "1 % more human review time" in out.read_text("utf-8")  # its finding is its title
 
 
 def test_a_missing_extra_says_what_to_install(report, result, monkeypatch):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import combinations, permutations
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,24 @@ def test_a_coalition_without_an_answer_is_told_and_one_too_low_is_lifted(monkeyp
     assert said is not None
     assert "no answer was found for router" in said.about
     assert "$3/h too low" in said.about
+
+
+def test_two_layers_share_a_gain_by_the_worth_of_every_coalition(monkeypatch):
+    """The router alone gains 3, the agent alone 1, both together all 10: 6 and 4 by hand."""
+    found = compare(load_dict(changed(everything())), ["greedy"], attribution=False, least=False)
+    line, own = found.baselines["greedy"], {("router",): 3.0, ("autonomy",): 1.0}
+    base = line.outcome.welfare
+    whole = replace(line.equal, welfare=base + 10.0)
+
+    def worth(scene, baseline, decided, inside, near):
+        return replace(line.equal, welfare=base + own[tuple(inside)])
+
+    monkeypatch.setattr(attribution, "coalition", worth)
+    monkeypatch.setattr(attribution, "present", lambda scene: ("router", "autonomy"))
+    unseen: Any = None  # neither is looked at
+    told = attribution.attribute(unseen, line.outcome, unseen, whole)
+    assert told.gain == pytest.approx(10.0)
+    assert told.shares == pytest.approx(
+        {"router": 6.0, "autonomy": 4.0, "serving": 0.0, "training": 0.0}
+    )
+    assert told.lifted == 0.0

@@ -9,7 +9,8 @@ from allocate.models.loader import load_dict
 from allocate.solver.solve import solve
 from allocate.solver.studies.baselines.greedy import Knobs
 from allocate.solver.studies.baselines.observed import observe, read_observed
-from tests.solver.cases import api_and_humans, fleet
+from allocate.solver.studies.diagnosis.study import diagnose
+from tests.solver.cases import api_and_humans, fleet, two_models
 from tests.studies.cases import scene_of, trainable
 
 
@@ -252,3 +253,48 @@ def test_no_file_and_no_kind_of_file(scene, tmp_path):
     (tmp_path / "x.txt").write_text("")
     with pytest.raises(DataError, match="parquet"):
         read_observed(tmp_path / "x.txt", scene.loaded)
+
+
+def must(**of):
+    """Two classes, of which one may not be declined."""
+    config = two_models()
+    config["classes"] = {
+        "task": {"rate_per_s": 0.01, "value_usd": 10.0},
+        "vital": {"rate_per_s": 0.01, "value_usd": 10.0, "decline": False, **of},
+    }
+    return config
+
+
+@pytest.mark.parametrize(
+    ("rows", "told", "place"),
+    [
+        ("task,cheap,1\n", "class `vital` is not in the table, and the config does not", None),
+        ("task,cheap,1\nvital,cheap,0.4\n", "the rows of `vital` say where 40 % of it go", (3, 13)),
+    ],
+)
+def test_a_class_that_may_not_be_declined_has_to_be_in_the_table(tmp_path, rows, told, place):
+    with pytest.raises(DataError) as error:
+        observed_on(scene_of(must()), tmp_path / "today.csv", f"class,model,share\n{rows}")
+    (problem,) = error.value.problems
+    assert told in problem.message
+    assert "decline: true" in (problem.hint or "")
+    assert problem.file == str(tmp_path / "today.csv")
+    assert ((problem.line, problem.column) if place else problem.line) == place
+
+
+def test_shares_that_are_short_by_their_rounding_are_all_of_the_class(tmp_path):
+    rows = "task,cheap,1\nvital,cheap,0.333\nvital,frontier,0.666\n"
+    outcome = observed_on(scene_of(must()), tmp_path / "a.csv", f"class,model,share\n{rows}")
+    served = [r["share"] for r in outcome.solution.layers.router if r["class"] == "vital"]
+    assert sum(served) == pytest.approx(1.0)
+    assert "vital: shares rounded, scaled up to all of it" in outcome.about["assumed"]
+    assert outcome.solution.certificate.feasible
+
+
+def test_what_a_table_may_leave_out_is_a_loss_no_larger_than_the_gap(tmp_path):
+    table = tmp_path / "today.csv"
+    table.write_text("class,model,share\nvital,frontier,1\n")
+    found = diagnose(load_dict(must()), observed=table, least=0.0)
+    assert found.gap > 0
+    assert found.ledger.total == pytest.approx(found.gap)
+    assert all(line.usd_per_hour <= found.gap * (1 + 1e-9) for line in found.ledger.lines)

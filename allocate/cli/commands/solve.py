@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,6 +15,10 @@ from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
 from allocate.cli.terminal import Story, complain
 from allocate.errors import SolveError
+
+if TYPE_CHECKING:
+    from allocate.models.loader import Loaded
+    from allocate.solver.solution import Solution
 
 DATA = (flags.Format.JSON, flags.Format.CSV)  # read by programs, not by people
 
@@ -31,6 +35,8 @@ def solve(
     tolerance: flags.Tolerance = 1e-6,
     seed: flags.Seed = 0,
     warm_from: flags.WarmFrom = None,
+    samples: flags.Samples = None,
+    sensitivity: flags.Sensitivity = False,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
     color: flags.ColorFlag = flags.Color.AUTO,
@@ -42,6 +48,8 @@ def solve(
     allocate solve config.yaml
 
     allocate solve config.yaml --set gpus.h100.available=64 --out result.json
+
+    allocate solve fleet/config.yaml --samples 200 --seed 1
     """
     story = Story(quiet, verbose)
     check_out(out, [config, warm_from])
@@ -51,7 +59,8 @@ def solve(
     question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
     asked = (config, overrides or [], flags.names(scenario))
     with Progress(story, not no_progress) as progress:
-        result = answer(*asked, question | _earlier(warm_from), progress, out)
+        how = question | _earlier(warm_from)
+        result = answer(*asked, how, progress, out, samples, sensitivity)
     if result.get("message") and (out is not None or chosen in DATA):
         complain(_refusal(result))  # elsewhere the screen says it
     from allocate.cli.render.answer import draw_answer  # rich and its kin: not for --help
@@ -91,14 +100,24 @@ def answer(
     question: dict[str, Any],
     progress: Progress,
     out: Path | None = None,
+    samples: int | None = None,
+    sensitivity: bool = False,
 ) -> dict[str, Any]:
     """Load, solve, and return the result document, also where there is no answer."""
     loaded = load_config(config, overrides, scenarios, out)
+    if samples is not None:
+        from allocate.solver.studies.samples import require_numbers
+
+        require_numbers(loaded)
     from allocate.solver.result import without_answer
     from allocate.solver.solve import solve as find_optimum
 
     try:
-        return find_optimum(loaded, progress=progress.report, **question).to_dict()
+        found = find_optimum(loaded, progress=progress.report, **question)
+        document = found.to_dict()
+        if sensitivity:
+            document = _hanging(found, document, question, progress)
+        return _spread(loaded, document, samples, question, progress) if samples else document
     except SolveError as error:
         if error.status not in ("infeasible", "unbounded"):
             raise
@@ -110,6 +129,35 @@ def answer(
             infeasibility=error.proof,
         )
         return {**document, "message": error.message}
+
+
+def _hanging(
+    found: Solution, document: dict[str, Any], question: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    """The document with its derivatives; without them, and a warning, where there are none."""
+    from allocate.solver.studies.sensitivity.study import Ask, Unsettled, sensitivity
+
+    how = {key: question[key] for key in ("method", "tolerance", "seed")}
+    try:
+        return document | sensitivity(found, Ask(**how, progress=progress.report)).to_dict()
+    except Unsettled as why:
+        told = f"no derivatives were taken: {why}"
+        return document | {"warnings": [*document["warnings"], told]}
+
+
+def _spread(
+    loaded: Loaded, document: dict[str, Any], count: int, question: dict[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    """The document with its spread over draws; without one, and a warning, if it has no prices."""
+    from allocate.solver.studies.samples import Asked, sample
+
+    if document["status"] == "stopped" or "start" not in document:
+        why = "no draws were solved: they start from certified prices, and this answer has none"
+        return document | {"warnings": [*document["warnings"], why]}
+    how = {key: question[key] for key in ("method", "tolerance", "seed")}
+    spread = sample(loaded, document, count, Asked(**how, progress=progress.report))
+    return document | {"samples": spread}
 
 
 def _refusal(result: dict[str, Any]) -> str:

@@ -59,6 +59,9 @@ def verdict(document: dict[str, Any]) -> str:
         if smaller:
             ones, them = ("one", "it") if smaller == 1 else ("ones", "them")
             beside.append(f"{smaller} smaller {ones}: --at-least 0% shows {them}")
+        unsure = totals["hidden"] - smaller
+        if unsure and document["status"] != "optimal":
+            beside.append(f"{unsure} within what the joint answer leaves open")
         return f"No findings{size} in {what}{_bracketed(beside)}{lost}."
     share = f", {number(100 * together / gap, 3)} % of all that it loses" if gap > 0 else ""
     noun = "finding" if found == 1 else "findings"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocate.cli.render import verdict
+from allocate.cli.render.samples import spread_notes, spread_sheets
+from allocate.cli.render.sensitivity import hanging_notes, hanging_sheets
 from allocate.cli.render.sheets import Sheet, layer_sheets, part_sheet, prices_sheet
 from allocate.cli.render.text import clean
 
@@ -35,8 +37,16 @@ def _document(result: dict[str, Any], whole: bool) -> Iterator[str]:
         yield from _pipes([f"{name}, USD/h" for name, _ in cells], [True] * len(cells))
         yield _line(verdict.amounts([amount for _, amount in cells]))
     yield from _list("Conflicting limits", result.get("conflicts") or [])
-    for sheet in [prices_sheet(result, whole), *layer_sheets(result, whole)]:
+    for sheet in [
+        prices_sheet(result, whole),
+        *layer_sheets(result, whole),
+        *spread_sheets(result, whole),
+        *hanging_sheets(result, whole),
+    ]:
         yield from _table(sheet)
+    yield from _list("Large changes, solved again", hanging_notes(result))
+    if told := list(spread_notes(result)):
+        yield "\n" + escape(". ".join(told))
     if result["prices"]:
         yield "\n## What binds\n"
         yield from (f"- {escape(line)}" for line in verdict.bindings(result))

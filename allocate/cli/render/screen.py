@@ -10,6 +10,8 @@ from rich.console import Console
 from allocate.cli.render import verdict
 from allocate.cli.render.following import Question, next_commands
 from allocate.cli.render.lines import FIRST, Line, folded, listed, next_steps, paint, table
+from allocate.cli.render.samples import spread_notes, spread_sheets
+from allocate.cli.render.sensitivity import hanging_notes, hanging_sheets
 from allocate.cli.render.sheets import Sheet, layer_sheets, part_sheet, prices_sheet
 
 WORDS = "Words and columns: docs/prices.md"
@@ -47,9 +49,20 @@ def _screen(
     for i, line in enumerate(verdict.equation(result, width)):
         yield ("head" if i == 0 else "row"), line
     yield from listed("Conflicting limits", result.get("conflicts") or [], width, True)
-    sheets = [prices_sheet(result, whole), *layer_sheets(result, whole)]
+    sheets = [
+        prices_sheet(result, whole),
+        *layer_sheets(result, whole),
+        *spread_sheets(result, whole),
+        *hanging_sheets(result, whole),
+    ]
     for sheet in sheets:
         yield from table(sheet, width)
+    told = list(spread_notes(result))
+    if told:
+        yield "plain", ""
+    for sentence in told:
+        yield from folded("note", sentence, width)
+    yield from listed("Large changes, solved again", hanging_notes(result), width, True)
     if result["prices"]:
         yield "plain", ""
         for sentence in verdict.bindings(result):

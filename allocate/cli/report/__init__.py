@@ -1,6 +1,8 @@
-"""A result as one HTML page: drawn from its JSON alone, without solving.
+"""Results as one HTML page, or one figure of it: drawn from their JSON alone, without solving.
 
-A document of a known kind (``kinds``) becomes a ``Page`` of sections, figures and tables
-(``parts``); Altair describes the charts (``charts``), vl-convert draws them as SVG (``draw``), and
-Jinja puts everything into one file that needs nothing else (``page``).
+Documents of known kinds (``kinds``, ``forms``) each give a verdict, sections, figures and tables
+(``parts``; ``solved``, ``compared``, ``diagnosed``, ``planned``). ``whole`` joins them into one
+``Page``; Altair describes the charts (``charts``, ``chart_*``), vl-convert draws them as SVG
+(``draw``), and Jinja puts everything into one file that needs nothing else (``page``). ``single``
+is one figure as a picture, ``notebook`` the figures in a notebook.
 """

@@ -24,13 +24,13 @@ def short_names(lines: Sequence[Row], width: int) -> list[Row]:
     """Fold or cut names that are too long for a label; what is cut alike is numbered."""
     longest, short, taken = LONGEST[width <= PHONE], {}, set()
     for name in dict.fromkeys(line["name"] for line in lines):
-        cut = _folded(name, longest)
+        shown = _folded(name, longest)
         times = 1
-        while cut in taken:
+        while shown in taken:
             times += 1
-            cut = f"{_folded(name, longest - 4)} ({times})"
-        short[name] = cut
-        taken.add(cut)
+            shown = f"{_folded(name, longest - 4)} ({times})"
+        short[name] = shown
+        taken.add(shown)
     return [{**line, "name": short[line["name"]]} for line in lines]
 
 
@@ -40,10 +40,24 @@ def _folded(name: str, longest: int) -> str:
     parts = name.split("\n")
     if len(parts) == 1:
         parts = textwrap.wrap(name, longest, max_lines=2, placeholder="…") or [name]
-    return "\n".join(_cut(part, longest) for part in parts)
+    return "\n".join(cut(part, longest) for part in parts)
 
 
-def _cut(text: str, longest: int) -> str:
+def cut_middle(text: str, longest: int) -> str:
+    """Cut a text to so many cells in its middle: names often differ at their end."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= longest:
+        return text
+    tail = max((longest - 1) // 2, 1)
+    end = text[-tail:]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return set_cell_size(text, longest - 1 - cell_len(end)).rstrip() + "…" + end
+
+
+def cut(text: str, longest: int) -> str:
+    """Cut a text to so many cells, and show that it was."""
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= longest else set_cell_size(text, longest - 1).rstrip() + "…"

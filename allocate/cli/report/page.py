@@ -11,6 +11,7 @@ from urllib.parse import quote
 from allocate.cli.report.draw import NARROW, WIDE, draw_svg
 from allocate.cli.report.palette import style
 from allocate.cli.report.parts import Figure, Page
+from allocate.cli.report.words import WORDS
 
 MOST_ROWS = 500  # of a table on the page; its file has all
 FILTERED = 15  # rows from which a table can be searched
@@ -40,6 +41,7 @@ def draw_page(page: Page) -> str:
     with debug_mode(False):  # the forms of charts are checked by the tests: half the time saved
         return environment.get_template("report.html.j2").render(
             page=page,
+            words=WORDS,
             chart=chart,
             style=Markup(style() + _own("report.css")),
             script=Markup(script),

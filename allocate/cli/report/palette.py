@@ -23,7 +23,16 @@ SHADES = {
     "grid": ("#dde2e7", "#333b44"),
     "grey": ("#767676", "#8b949e"),
 }
-COLOURS = SERIES | SHADES
+STEPS = {  # from nothing to most; words stand on the first four in ink, on the others in paper
+    "step0": ("#f1f3f5", "#20272f"),
+    "step1": ("#d3e4f3", "#1d3a57"),
+    "step2": ("#a6cbe8", "#24527d"),
+    "step3": ("#74aedb", "#2f6ba3"),
+    "step4": ("#2a6fad", "#7fb8ea"),
+    "step5": ("#0b3f78", "#c9e4fb"),
+}
+DARK_FROM = 4
+COLOURS = SERIES | SHADES | STEPS
 
 
 def light(name: str) -> str:

@@ -59,10 +59,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Item:
-    """An entry of a list: what it is about, and what there is to say."""
+    """An entry of a list: what it is about, what there is to say, and where more is said."""
 
     head: str
     text: str
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,16 +93,50 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Page:
-    """A report, ready to be drawn; ``good`` says whether the answer may be relied on."""
+class Drawn:
+    """What one document gives to a page; ``good`` says whether it may be relied on.
 
-    title: str
+    ``brief`` says in a few sentences what the document found, for a page of several.
+    """
+
     good: bool
     verdict: str
     proof: list[str]
     facts: list[Fact]
     sections: list[Section]
     source: list[Fact]
+    brief: list[Item] = field(default_factory=list)
+    extra: list[Fact] = field(default_factory=list)
+    remarks: Row = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document that a page is made of, and where it comes from."""
+
+    name: str
+    facts: list[Fact]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report, ready to be drawn."""
+
+    title: str
+    good: bool
+    verdict: str
+    proof: list[str]
+    facts: list[Fact]
+    doubts: list[str]
+    brief: list[Item]
+    sections: list[Section]
+    absent: list[Item]
+    sources: list[Source]
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """The figures by name, in the order of the page."""
+        return {f.key: f for section in self.sections for f in section.figures}
 
 
 @dataclass(frozen=True)

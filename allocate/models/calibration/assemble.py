@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from allocate.models.calibration.grounds import ground, together
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.writing import RECORD, read_record
 
@@ -64,7 +65,8 @@ def assemble(folder: Path, config_folder: Path) -> tuple[dict[str, Any], Draft]:
         _merge(whole, document.get("fragment") or {})
     draft = Draft()
     for kind, document in kinds.items():
-        names = ", ".join(document.get("fragment") or {}) or "parameters only"
+        given = [k for k in document.get("fragment") or {} if k not in ("assumed", "calibrated")]
+        names = ", ".join(given) or "parameters only"
         draft.measured.append(f"{kind}: {names}, from {document['rows_used']:,} rows")
     _classes(whole, kinds, draft)
     _models(whole, draft)
@@ -109,6 +111,10 @@ def _classes(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> None
             reused = f"; prompts are taken to come again as those of `{profile}` do"
             draft.put(("classes", name, "reuse"), profile)
             draft.put(("classes", name, "prefix_tokens"), given["prompt_tokens"])
+            known = (whole.get("calibrated") or {}).get(f"classes.{name}.prompt_tokens")
+            if known:  # the same tokens, under the name that they have here
+                section = draft.sections.setdefault("calibrated", {})
+                section[f"classes.{name}.prefix_tokens"] = known
             draft.put(("classes", name, "prompt_tokens"), 0.0)
     if worth or reused:
         draft.assumed["classes"] = (worth + reused).removeprefix("; ")
@@ -187,9 +193,26 @@ def _machines(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> Non
             why = "no GPU price was calibrated; 0 if it is paid already"
             draft.put(("gpus", gpu, "price_usd_per_h"), GPU_USD_PER_H, why)
     burst = parameter(kinds.get("trace"), "burstiness")
+    paths: list[str] = []
     for name, given in deployments.items() if burst else ():
         if "burst_headroom" not in given:
             draft.put(("deployments", name, "burst_headroom"), float(f"{burst:.4g}"))
+            paths.append(f"deployments.{name}.burst_headroom")
+    _ground_bursts(kinds, paths, draft)
+
+
+def _ground_bursts(kinds: dict[str, Any], paths: list[str], draft: Draft) -> None:
+    """Carry the interval of the trace's burstiness to every deployment: one error for all."""
+    listed = (kinds.get("trace") or {}).get("parameters", [])
+    found = next((p for p in listed if p["name"] == "burstiness"), None)
+    if found is None or found["low"] is None or found["high"] is None:
+        return
+    tied = together(paths)
+    for path in paths:
+        value = float(f"{found['value']:.4g}")
+        ends = min(found["low"], value), max(found["high"], value)
+        entry = ground(value, *ends, "1", found["fit"], correlation=tied[path], least=1.0)
+        draft.sections.setdefault("calibrated", {})[path] = entry
 
 
 def _training(whole: dict[str, Any], draft: Draft) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 24
 """Bytes read at a time; also the longest single record."""
+MOST_COLUMNS = 2000
 MAX_WHOLE = 1 << 29
 """Bytes of a document that must be held at once (one JSON document, a small table)."""
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
@@ -134,7 +136,7 @@ def parse_json(text: str, path: Path, line: int) -> Any:
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        shown = text.splitlines()[error.lineno - 1] if text else ""
+        shown = (text.splitlines()[error.lineno - 1 :] or [""])[0]
         ends = error.pos >= len(text.rstrip())
         message = "the JSON ends early" if ends else f"not valid JSON: {error.msg.lower()}"
         hint = "the file seems to be cut off: copy it again" if ends else None
@@ -176,8 +178,11 @@ def _header(text: str, path: Path) -> tuple[list[str], str, int]:
     names = [name.strip() for name in names]
     if not names:
         fail("CAL003", "the file holds no lines", path)
-    for name in names:
-        if names.count(name) > 1:
+    if len(names) > MOST_COLUMNS:
+        message = f"the table has {len(names):,} columns, more than {MOST_COLUMNS:,}"
+        fail("CAL004", message, path, 1)
+    for name, count in Counter(names).items():
+        if count > 1:
             fail("CAL005", f"the column `{name[:80]}` stands in the file twice", path, 1)
     end = lines.tell()
     return names, text[end:], 1 + text.count("\n", 0, end)

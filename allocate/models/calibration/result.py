@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from allocate.models.calibration.grounds import with_source
 from allocate.plain import plain
 
 if TYPE_CHECKING:
@@ -99,7 +100,15 @@ class Calibration:
     sources: list[Source]
     notes: list[str] = field(default_factory=list)
     check: dict[str, Any] | None = None
+    grounds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Dotted path in the fragment → what that number rests on, as ``grounds.ground`` writes it."""
     state: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def piece(self) -> dict[str, Any]:
+        """The fragment with what its numbers rest on: a piece of a config."""
+        if not self.fragment or not self.grounds:
+            return self.fragment
+        return self.fragment | {"calibrated": with_source(self.grounds, self.sources)}
 
     def value(self, name: str) -> float:
         """Return a parameter's value by name.

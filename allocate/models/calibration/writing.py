@@ -19,6 +19,7 @@ from allocate.cells import cell
 from allocate.files import alone, write_whole
 from allocate.models.calibration.reading import fail, read_json
 from allocate.models.calibration.result import Calibration
+from allocate.plain import plain
 
 RECORD = "calibration.json"
 FORMAT_VERSION = 1
@@ -42,7 +43,7 @@ def write(calibration: Calibration, folder: Path, version: str = "") -> list[str
     files = dict(_table(f"{kind}-{name}", table) for name, table in calibration.tables.items())
     files[f"{kind}.yaml"] = fragment_text(calibration, version).encode()
     names = [*files, RECORD]
-    document = calibration.to_dict(names) | {"fragment": calibration.fragment}
+    document = calibration.to_dict(names) | {"fragment": plain(calibration.piece())}
     with alone(folder):
         record: dict[str, Any] = read_record(folder) | {"allocate_version": version}
         before = record["calibrations"].get(kind)
@@ -100,7 +101,7 @@ def fragment_text(calibration: Calibration, version: str = "") -> str:
     yaml.width = 100
     text = io.StringIO()
     if calibration.fragment:
-        yaml.dump(calibration.fragment, text)
+        yaml.dump(plain(calibration.piece()), text)
     return comments + text.getvalue()
 
 

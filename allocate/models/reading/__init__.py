@@ -5,3 +5,4 @@ are whose, and turns levels, flows and duals back into models, lanes, caches and
 """
 
 from allocate.models.reading.reading import Reading as Reading
+from allocate.models.reading.seen import sentence as sentence

@@ -15,8 +15,9 @@ from allocate.models.reading.chances import no_chances
 from allocate.models.reading.profits import profits
 from allocate.models.reading.rates import rates
 from allocate.models.reading.requests import Requests
+from allocate.models.reading.seen import Layers, outside
 from allocate.models.reading.serving import Serving
-from allocate.models.reading.training import assets, warnings
+from allocate.models.reading.training import assets, capability_prices, warnings
 from allocate.models.state import Built
 
 Table = list[dict[str, Any]]
@@ -65,6 +66,10 @@ class Reading:
             "training": self.training,
         }
 
+    def capability_prices(self) -> Table:
+        """The joint price of every trained model's capability, split over the classes."""
+        return capability_prices(self._answer)
+
     def capacity(self) -> dict[str, Table]:
         """What is reserved and bought, what waits, and how the scenarios turn out, if any."""
         built = self._answer.built
@@ -104,6 +109,16 @@ class Reading:
         ``disagreement`` is how far the layers are from agreeing, 0 where they do.
         """
         return [*no_chances(self._answer), *warnings(self._answer, disagreement)]
+
+    @cached_property
+    def extrapolated(self) -> Table:
+        """Ranges of calibrated numbers that the answer leaves, ``models.reading.seen``."""
+        if not self._answer.built.config.calibrated:
+            return []
+        cache = self._requests.cache()
+        return outside(
+            self._answer, Layers(self.router, self.autonomy, self.serving, self.training, cache)
+        )
 
     def rates(self) -> dict[str, Any]:
         """λ and ρ in the paper's normalisation (3)."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from allocate.models.reading.answered import LEAST, Answered
 from allocate.models.training import INPUTS
 
@@ -50,17 +52,40 @@ def _levels(answer: Answered) -> tuple[Made, dict[str, float]]:
     return made, gains
 
 
+def capability_prices(answer: Answered) -> list[dict[str, Any]]:
+    """By trained model and class, what one more success point brings an hour (Lindahl's price).
+
+    A capability serves all classes at once: its price is the sum of what each would pay.
+    """
+    section = answer.built.config.training
+    if section is None:
+        return []
+    stream, flows, classes = answer.stream, answer.flows, answer.built.classes
+    answering = np.array([a.labels["model"] or "" for a in stream.arms])[flows.arm]
+    origin = stream.origin[flows.member]
+    each = (classes.value_usd * classes.trainability)[origin] * flows.requests
+    out = []
+    for model in dict.fromkeys(a.model for a in section.assets.values()):
+        own = np.bincount(origin, np.where(answering == model, each, 0.0), len(classes))
+        total = float(own.sum())
+        out += [
+            {
+                "model": model,
+                "class": classes.names[k],
+                "usd_per_h_per_point": float(own[k]),
+                "share": float(own[k]) / total,
+            }
+            for k in map(int, np.flatnonzero(own > LEAST * total))
+        ]
+    return out
+
+
 def warnings(answer: Answered, disagreement: float) -> list[str]:
-    """What a fixed point of training and routing does not promise.
+    """What is at a bound, free without end, or not settled between training and routing.
 
     ``disagreement`` is a share of what capability is worth, 0 where it was reached.
     """
     out = []
-    if answer.built.config.training is not None:
-        out.append(
-            "training × routing is a fixed point: routing and training agree with each "
-            "other, but another pair could be better; it is not yet a global optimum"
-        )
     out += [*_full(answer), *_free(answer)]
     if disagreement > 0:
         out.append(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
+from allocate.models.program import Activity, Program
 from allocate.solver.solution import Solution
 
 _SAME = 1e-9  # of a busy share: speeds nearer than this are one
@@ -54,3 +57,13 @@ def prices_of(solution: Solution) -> dict[str, float]:
     """Shared prices by the name of their row."""
     rows = zip(solution.program.rows, solution.duals, strict=True)
     return {row.name: float(dual) for row, dual in rows}
+
+
+def duals_of(program: Program, prices: Mapping[str, float]) -> np.ndarray:
+    """[rows] prices known by the name of their row; a row without one is free."""
+    return np.array([prices.get(row.name, 0.0) for row in program.rows])
+
+
+def unit_price(activity: Activity, duals: np.ndarray) -> float:
+    """USD of a unit of an activity: what is paid for it, and what it uses at some prices."""
+    return activity.cost + sum(v * float(duals[r]) for r, v in activity.uses if v > 0)

@@ -8,6 +8,7 @@ from typing import Any
 from allocate.models.loader import Loaded
 from allocate.models.program import ACCOUNTS
 from allocate.plain import plain
+from allocate.plots import Plotting
 from allocate.solver.result import head
 from allocate.solver.solution import Solution
 from allocate.solver.studies.attribution import Attribution
@@ -93,6 +94,7 @@ class Comparison:
     stopped: bool = False
     warnings: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+    plot = Plotting()
 
     @property
     def reference(self) -> Line | None:

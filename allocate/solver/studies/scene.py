@@ -17,6 +17,7 @@ from allocate.models.program import Allocation
 from allocate.models.stack import Built, State, build
 from allocate.solver.certificate import certify
 from allocate.solver.solution import Solution
+from allocate.solver.studies.common import duals_of
 from allocate.solver.studies.ground import Ground
 from allocate.solver.studies.investment import Investment, is_training, without_training
 from allocate.solver.studies.terms import MACHINES, SPENDING, spending
@@ -113,7 +114,7 @@ class Scene:
         flows = [settled.flows[0]]
         flows += [invested.assets(stream.n_uses) for stream in program.streams[1:]]
         allocation = Allocation(tuple(flows), levels)
-        duals = np.array([self.prices.get(row.name, 0.0) for row in program.rows])
+        duals = duals_of(program, self.prices)
         solution = Solution(
             loaded=self.loaded,
             built=built,

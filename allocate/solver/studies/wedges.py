@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocate.models.program import Program
+from allocate.solver.studies.common import duals_of, unit_price
 from allocate.solver.studies.ground import list_prices, priced
 from allocate.solver.studies.scene import Outcome
 
@@ -38,7 +39,7 @@ class Wedge:
 def wedges(baseline: Outcome, known: Mapping[str, float]) -> list[Wedge]:
     """Compare the layers' own prices with the shared ones, for a baseline's allocation."""
     program = baseline.solution.program
-    duals = np.array([known.get(row.name, 0.0) for row in program.rows])
+    duals = duals_of(program, known)
     return [
         *_request_wedges(program, baseline, duals),
         _serving(program, baseline, duals),
@@ -80,7 +81,7 @@ def _serving(program: Program, baseline: Outcome, duals: np.ndarray) -> Wedge:
             continue
         gpus += levels[i] * sum(v for _, v in mine)
         thought += levels[i] * a.cost
-        cost += levels[i] * (a.cost + sum(v * duals[r] for r, v in a.uses if v > 0))
+        cost += levels[i] * unit_price(a, duals)
     means = "market price of a GPU-hour; with its scarcity"
     if gpus <= 0:
         return Wedge("serving", "USD/GPU-hour", None, None, means)
@@ -95,9 +96,8 @@ def _training(program: Program, baseline: Outcome, duals: np.ndarray) -> Wedge:
         if not a.labels.get("input") or levels[i] <= 0:
             continue
         tokens += levels[i]
-        uses = [(r, v) for r, v in a.uses if v > 0]
-        thought += levels[i] * (a.cost + sum(v * at_list[r] for r, v in uses))
-        cost += levels[i] * (a.cost + sum(v * duals[r] for r, v in uses))
+        thought += levels[i] * unit_price(a, at_list)
+        cost += levels[i] * unit_price(a, duals)
     means = "list price of a training token; its price beside production traffic"
     if tokens <= 0:
         return Wedge("training", "USD/Mtok", None, None, means)

@@ -26,7 +26,9 @@ def test_members_served_in_part_do_not_hold_the_steps_back(seed: int) -> None:
     assert certify(program, found.allocation, found.duals, 1e-8).holds
 
 
-@pytest.mark.parametrize("traits", [("api", "gpu", "uses", "tenants"), ("api", "gpu", "uses", "caches", "periods")])
+@pytest.mark.parametrize(
+    "traits", [("api", "gpu", "uses", "tenants"), ("api", "gpu", "uses", "caches", "periods")]
+)
 def test_curvature_by_cell_is_that_of_every_pair(traits: tuple[str, ...]) -> None:
     loaded = load_dict(draw(25, 4, traits))
     program = build(loaded.config, loaded.classes).program

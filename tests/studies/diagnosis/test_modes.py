@@ -8,7 +8,7 @@ import pytest
 from allocate.models.loader import load_dict
 from allocate.solver.studies.diagnosis.stage import Stage, stage
 from allocate.solver.studies.diagnosis.study import Diagnosis, diagnose, examine
-from benchmarks.evidence.failure_modes import draw
+from benchmarks.evidence.failure_instances import draw
 from benchmarks.evidence.plant import MODES, optimum, plant
 
 _STAGES: dict[int, Stage] = {}

@@ -6,8 +6,7 @@ from typing import Any
 
 from allocate.cli.render.text import clean, number, percent, short
 from allocate.cli.report import charts
-from allocate.cli.report.parts import Field, Figure, Row, numbers, table_of
-from allocate.cli.report.solved.names import (
+from allocate.cli.report.names import (
     NOT_SERVED,
     flat,
     is_number,
@@ -16,6 +15,7 @@ from allocate.cli.report.solved.names import (
     period_field,
     pieces,
 )
+from allocate.cli.report.parts import Field, Figure, Row, numbers, table_of
 
 COSTS = {
     "cost_usd": ("money and capacity", "blue"),

@@ -1,15 +1,18 @@
-"""The page of one answer: verdict and facts, then its sections in the order they are read."""
+"""One answer: verdict and facts, then its sections."""
 
 from __future__ import annotations
 
 from allocate.cli.render import verdict
 from allocate.cli.render.text import clean, number
-from allocate.cli.report.parts import Fact, Page, Row, Section
+from allocate.cli.report.parts import Drawn, Fact, Row, Section
+from allocate.cli.report.planned.capacity import capacity_section
 from allocate.cli.report.solved.balance import balance_section
+from allocate.cli.report.solved.margins import margins_section
 from allocate.cli.report.solved.prices import advice_section, prices_section
-from allocate.cli.report.solved.proof import assumed_section, conflicts_section, proof_section
+from allocate.cli.report.solved.proof import conflicts_section, proof_section
 from allocate.cli.report.solved.requests import requests_section
 from allocate.cli.report.solved.serving import serving_section
+from allocate.cli.report.solved.spread import spread_section
 from allocate.cli.report.solved.training import training_section
 
 _SECTIONS = (
@@ -17,26 +20,28 @@ _SECTIONS = (
     advice_section,
     balance_section,
     prices_section,
+    capacity_section,
     requests_section,
     serving_section,
     training_section,
-    assumed_section,
+    margins_section,
+    spread_section,
     proof_section,
 )
 
 
-def solved_page(result: Row) -> Page:
-    """Make the page of a result document that the reader has checked."""
+def solved_page(result: Row) -> Drawn:
+    """Draw a result document that the reader has checked."""
     first, *proof = verdict.verdict(result)
     sections: list[Section] = [make(result) for make in _SECTIONS]
-    return Page(
-        title="Allocation report",
+    return Drawn(
         good=result["status"] == "optimal",
         verdict=first,
         proof=proof,
         facts=_facts(result),
         sections=[section for section in sections if section.filled],
         source=_source(result),
+        remarks={key: result[key] for key in ("warnings", "assumed")},
     )
 
 

@@ -9,9 +9,9 @@ from allocate.cli.render.records import draw_csv
 from allocate.cli.render.sheets import prices_sheet
 from allocate.cli.render.text import clean, money, number
 from allocate.cli.report import charts
+from allocate.cli.report.names import distinct, is_number, largest
 from allocate.cli.report.palette import light
 from allocate.cli.report.parts import Field, Figure, Item, Row, Section, table_of, table_of_sheet
-from allocate.cli.report.solved.names import distinct, is_number, largest
 
 FIRST = 5  # capacities that the advice names
 SMALL = 0.01  # share of a capacity by which the gains are compared

@@ -6,8 +6,8 @@ from typing import Any
 
 from allocate.cli.render import verdict
 from allocate.cli.render.text import clean, number
+from allocate.cli.report.names import is_number
 from allocate.cli.report.parts import Field, Item, Row, Section, Table, named, table_of
-from allocate.cli.report.solved.names import is_number
 
 _CERTIFICATE = (
     ("primal", "USD/h", "welfare of this answer, computed again from the answer alone"),

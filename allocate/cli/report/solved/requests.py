@@ -9,6 +9,15 @@ from allocate.cli.render.records import draw_csv
 from allocate.cli.render.sheets import requests_sheet
 from allocate.cli.render.text import clean, percent
 from allocate.cli.report import charts
+from allocate.cli.report.names import (
+    NOT_SERVED,
+    flat,
+    is_number,
+    label,
+    largest,
+    period_field,
+    pieces,
+)
 from allocate.cli.report.parts import (
     Field,
     Figure,
@@ -20,15 +29,7 @@ from allocate.cli.report.parts import (
     table_of_sheet,
 )
 from allocate.cli.report.solved.arms import account_figure, tokens_figure
-from allocate.cli.report.solved.names import (
-    NOT_SERVED,
-    flat,
-    is_number,
-    label,
-    largest,
-    period_field,
-    pieces,
-)
+from allocate.cli.report.solved.flow import flow_figure
 
 
 def requests_section(result: Row) -> Section:
@@ -36,7 +37,13 @@ def requests_section(result: Row) -> Section:
     sheet = requests_sheet(result, whole=True)
     if not sheet.rows:
         return Section("requests", sheet.title)
-    drawn = [_shares(result), _levels(result), account_figure(result), tokens_figure(result)]
+    drawn = [
+        _shares(result),
+        flow_figure(result),
+        _levels(result),
+        account_figure(result),
+        tokens_figure(result),
+    ]
     files = {f"{part}.csv": draw_csv(result, part) for part in ("router", "autonomy")}
     return Section(
         "requests",

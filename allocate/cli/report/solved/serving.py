@@ -8,6 +8,7 @@ from allocate.cli.render.records import draw_csv
 from allocate.cli.render.sheets import serving_sheet
 from allocate.cli.render.text import clean, number, percent
 from allocate.cli.report import charts
+from allocate.cli.report.names import is_number, label, largest
 from allocate.cli.report.parts import (
     Field,
     Figure,
@@ -17,7 +18,6 @@ from allocate.cli.report.parts import (
     table_of,
     table_of_sheet,
 )
-from allocate.cli.report.solved.names import is_number, label, largest
 
 PARTS = {
     "cost": ("market price", "blue"),

@@ -8,6 +8,7 @@ from allocate.cli.render.records import draw_csv
 from allocate.cli.render.sheets import training_sheet
 from allocate.cli.render.text import clean, number, percent, short
 from allocate.cli.report import charts
+from allocate.cli.report.names import is_number, label, largest
 from allocate.cli.report.parts import (
     Field,
     Figure,
@@ -18,7 +19,6 @@ from allocate.cli.report.parts import (
     table_of,
     table_of_sheet,
 )
-from allocate.cli.report.solved.names import is_number, label, largest
 
 
 def training_section(result: Row) -> Section:

@@ -9,7 +9,7 @@ flight less those that wait for their first token.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class LaneFit:
     p90_error: float
     batch: tuple[float, float]
     context: tuple[float, float]
+    covariance: Floats = field(default_factory=lambda: np.eye(4))
 
     @property
     def lane(self) -> Lane:
@@ -107,10 +108,11 @@ def fit(frame: pl.DataFrame, replica: Machine | None) -> LaneFit | None:
     x = terms(batch, context, mix)
     prior = None if replica is None else roofline(replica, batch, context, mix)
     value, loss = _solve(x, measured, prior)
-    spread, closed = _spread(x, measured, value, prior, loss)
+    spread, closed, covariance = _spread(x, measured, value, prior, loss)
     error = np.abs(x @ value / measured - 1.0)
     if not (mix > 0).any():  # decoding alone says nothing about prefill: its own times do
         value[3], spread[3], closed[3] = _prefill(frame, value[3])
+        covariance[3, :3] = covariance[:3, 3] = 0.0
     return LaneFit(
         value,
         np.maximum(value - spread, 0.0),
@@ -121,6 +123,7 @@ def fit(frame: pl.DataFrame, replica: Machine | None) -> LaneFit | None:
         float(np.quantile(error, 0.9)),
         (float(batch.min()), float(batch.max())),
         (float(context.min()), float(context.max())),
+        covariance,
     )
 
 
@@ -133,7 +136,7 @@ def _prefill(frame: pl.DataFrame, otherwise: float) -> tuple[float, float, bool]
     x = np.stack([np.ones(len(tokens)), tokens / 1e3, *np.zeros((2, len(tokens)))], axis=1)
     measured = timed["ttft_ms"].to_numpy()
     value, weight = _solve(x, measured, None)
-    spread, _ = _spread(x, measured, value, None, weight)
+    spread, *_ = _spread(x, measured, value, None, weight)
     return float(value[1]), float(spread[1]), True
 
 
@@ -163,8 +166,8 @@ def _solve(x: Floats, measured: Floats, prior: Floats | None) -> tuple[Floats, F
 
 def _spread(
     x: Floats, measured: Floats, value: Floats, prior: Floats | None, weight: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Half-widths at ``LEVEL``, and which coefficients the data determine.
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Half-widths at ``LEVEL``, which coefficients the data determine, and their covariance.
 
     Sandwich covariance (Huber 1967) of the weighted relative errors, with n/(n − p) for
     small samples. A coefficient at its bound of 0 is freed for this.
@@ -182,7 +185,7 @@ def _spread(
     inverse = np.linalg.pinv(bread / np.outer(scale, scale), rcond=1e-10) / np.outer(scale, scale)
     covariance = inverse @ meat @ inverse
     half = student.ppf(UPPER, free) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    return half, _determined(relative * weight[:, None])
+    return half, _determined(relative * weight[:, None]), covariance
 
 
 def _determined(x: Floats) -> NDArray[np.bool_]:

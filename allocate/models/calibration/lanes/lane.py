@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from allocate.models.calibrated import Driver
+from allocate.models.calibration.grounds import correlations, ground
 from allocate.models.calibration.lanes import checking, fit, rows
 from allocate.models.calibration.lanes.hardware import Machine
+from allocate.models.calibration.naming import rounded
 from allocate.models.calibration.result import Parameter
 from allocate.models.calibration.statistics import LOWER, UPPER
+
+METHOD = "non-negative least squares of relative errors, soft-L1, sandwich interval"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,26 @@ class Lane:
 def key(lane: Lane) -> tuple[Any, ...]:
     """Identify a lane's configuration."""
     return lane.frame.select(rows.CONFIGURATION).row(0)
+
+
+def grounds_of(lane: Lane) -> dict[str, dict[str, Any]]:
+    """What the fields of a lane's deployment rest on."""
+    at = f"deployments.{lane.name}"
+    of: tuple[Driver, ...] = ("batch", "batch", "context_tokens", "prompt_tokens")
+    prompts = lane.frame["isl"].cast(pl.Float64).to_numpy()
+    seen = (lane.fit.batch, lane.fit.batch, lane.fit.context, (prompts.min(), prompts.max()))
+    error = {"median_relative_error": lane.fit.median_error}
+    about = {"method": METHOD, "rows": lane.fit.rows, "goodness": error}
+    paths = [f"{at}.{name}" for name in fit.NAMES]
+    tied = correlations(paths, lane.fit.covariance)
+    out = {}
+    for i, path in enumerate(paths):
+        value = rounded(float(lane.fit.value[i]))
+        ends = min(float(lane.fit.low[i]), value), max(float(lane.fit.high[i]), value)
+        out[path] = ground(
+            value, *ends, fit.UNITS[i], about, of[i], seen[i], tied[path], normal=True
+        )
+    return out
 
 
 def first_token(lane: Lane) -> list[Parameter]:

@@ -10,13 +10,19 @@ import polars as pl
 from allocate.models.calibration import settings
 from allocate.models.calibration.lanes import checking, fit, fragment, rows, surface
 from allocate.models.calibration.lanes.hardware import Books
-from allocate.models.calibration.lanes.lane import Lane, first_token, key, notes_of
+from allocate.models.calibration.lanes.lane import (
+    METHOD,
+    Lane,
+    first_token,
+    grounds_of,
+    key,
+    notes_of,
+)
 from allocate.models.calibration.lanes.sources import Sources
 from allocate.models.calibration.naming import gpu_name
 from allocate.models.calibration.result import Calibration, Options, Parameter
 
 _SCALES = {"tpot": surface.TPOT, "ttft": surface.TTFT}
-_METHOD = "non-negative least squares of relative errors, soft-L1, sandwich interval"
 
 
 def calibrate(found: Sources, options: Options) -> Calibration:
@@ -40,6 +46,7 @@ def calibrate(found: Sources, options: Options) -> Calibration:
         found.files,
         notes,
         _own_check(frame, blocks, out),
+        {path: entry for lane in chosen for path, entry in grounds_of(lane).items()},
         {"frame": frame, "books": books, "surfaces": surfaces, "lanes": by_key},
     )
 
@@ -157,7 +164,7 @@ def _parameters(lane: Lane) -> list[Parameter]:
     result = []
     for i, (name, unit) in enumerate(zip(fit.NAMES, fit.UNITS, strict=True)):
         of, span = seen[name]
-        method = _METHOD + ("; leans on the roofline" if lane.fit.open[i] else "")
+        method = METHOD + ("; leans on the roofline" if lane.fit.open[i] else "")
         about = {"method": method, "rows": lane.fit.rows, "goodness": goodness, "seen": list(span)}
         about |= {"of": of}
         value, low, high = (float(v[i]) for v in (lane.fit.value, lane.fit.low, lane.fit.high))

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from allocate.errors import DataError, Problem
+from allocate.models.calibration.grounds import ground, together
 from allocate.models.calibration.lanes import fit, fragment
 from allocate.models.calibration.lanes.hardware import (
     WEIGHT_BYTES,
@@ -104,6 +105,12 @@ def _add(out: Calibration, model: str, gpu: str, replica: Machine) -> dict[str, 
         "gpus_per_replica": replica.gpus,
     }
     fields |= {f: rounded(float(v)) for f, v in zip(fit.NAMES, value, strict=True)}
+    paths = [f"deployments.{name}.{field}" for field in fit.NAMES]
+    tied = together(paths)
+    for path, field, unit in zip(paths, fit.NAMES, fit.UNITS, strict=True):
+        number = fields[field]
+        ends = FACTOR[0] * number, FACTOR[1] * number
+        out.grounds[path] = ground(number, *ends, unit, about, correlation=tied[path])
     fields |= fragment.memory(replica)
     out.fragment.setdefault("gpus", {})[gpu_name(gpu)] = {"label": gpu}
     out.fragment.setdefault("deployments", {})[name] = fields

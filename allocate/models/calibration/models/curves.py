@@ -9,6 +9,7 @@ import polars as pl
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
+from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import curve, leaderboard
 from allocate.models.calibration.models.leaderboard import Family
 from allocate.models.calibration.naming import rounded, slug
@@ -48,10 +49,14 @@ def calibrate(
     if verify:
         out.tables["second_try"] = pl.DataFrame(verify)
     out.fragment = _fragment(families, fits, verify, options)
+    out.grounds = _grounds(out.fragment, families, fits, out.parameters)
     if not families:
         for run in scores[:50]:
             share = rounded(run["score"] / 100, 4)
-            out.fragment["models"][slug(run["model"])] = {"label": run["model"], "quality": share}
+            name = slug(run["model"])
+            out.fragment["models"][name] = {"label": run["model"], "quality": share}
+            p = _quality(run)
+            out.grounds[f"models.{name}.quality"] = ground(share, p.low, p.high, "1", p.fit, most=1)
     out.notes = _notes(families, fits, pooled, runs, used)
     held = left_out(families)
     if held is not None:
@@ -258,6 +263,33 @@ def _fragment(
         assumed["token_uses.verify.risk_tokens"] = (
             "wrong actions are found as failures are repaired"
         )
+    return out
+
+
+def _grounds(
+    fragment: dict[str, Any], families: dict[str, Family], fits: dict[str, curve.Fit],
+    parameters: list[Parameter],
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """What the points of the models and the risk tokens rest on."""
+    out = {}
+    for name, model in fragment["models"].items():
+        counts, points = families[name].counts(), model["success"]["points"]
+        ends = []
+        for multiple, share in points:
+            k = int(np.abs(counts.tokens / fits[name].reference - multiple).argmin())
+            _, low, high = proportion(counts.solved[k], counts.cases[k])
+            ends.append((share, min(low, share), max(high, share)))
+        about = {"method": "share solved, Wilson interval", "rows": len(counts.tokens)}
+        seen = [float(counts.tokens.min()), float(counts.tokens.max())]
+        value, low, high = (list(each) for each in zip(*ends, strict=True))
+        out[f"models.{name}.success.points"] = ground(
+            value, low, high, "1", about, "output_tokens", seen, most=1.0
+        )
+    risk = next((p for p in parameters if p.name == "verify.risk_tokens"), None)
+    if risk is not None and "token_uses" in fragment:
+        path = "token_uses.verify.risk_tokens"
+        number = fragment["token_uses"]["verify"]["risk_tokens"]
+        out[path] = ground(number, risk.low, risk.high, risk.unit, risk.fit)
     return out
 
 

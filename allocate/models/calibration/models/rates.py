@@ -9,6 +9,7 @@ import polars as pl
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
+from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import outcomes
 from allocate.models.calibration.naming import rounded, slug
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
@@ -44,7 +45,10 @@ def calibrate(
         about = {"method": "share solved, Wilson interval", "rows": asked[model].count()}
         about |= {"goodness": None, "seen": None}
         out.parameters.append(Parameter(f"{slug(model)}.quality", share, low, high, "1", about))
-        fragment[slug(model)] = {"label": model, "quality": rounded(share, 4)}
+        number = rounded(share, 4)
+        fragment[slug(model)] = {"label": model, "quality": number}
+        entry = ground(number, low, high, "1", about, most=1.0)
+        out.grounds[f"models.{slug(model)}.quality"] = entry
     out.fragment = {"models": fragment}
     for row in pairs.iter_rows(named=True):
         pair = f"{slug(row['model'])}.{slug(row['other'])}"

@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import settings
+from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.reading import fail, first_line
 from allocate.models.calibration.result import Calibration, Options, Parameter
 from allocate.models.calibration.reuse.accesses import FIELDS, Accesses, read_accesses
 from allocate.models.calibration.reuse.curve import Curve, Seen, fit, look_back
 from allocate.models.calibration.reuse.judge import judge
-from allocate.models.calibration.statistics import Floats, jackknife, slices
+from allocate.models.calibration.statistics import NORMAL, Floats, jackknife, slices
 from allocate.models.calibration.trace.clock import UNITS
 from allocate.models.curves.reuse import Reuse
 
@@ -87,6 +88,7 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
         },
         log.sources,
         _notes(log, by_time, by_blocks, options),
+        grounds={f"caching.reuse.{key}.points": _ground(curve) for key, curve in curves.items()},
         state={"log": log, "by_blocks": by_blocks},
     )
 
@@ -151,13 +153,20 @@ def _parameters(log: Accesses, time: Curve, memory: Curve, options: Options) -> 
 
 
 def _rate(log: Accesses) -> tuple[float, float, float]:
-    """Blocks asked for per second; few long slices, since uses of a block follow each other."""
+    """Blocks asked for per second.
+
+    Uses of a block follow each other for longer than a slice of time: the interval is at least
+    that of blocks that come and go independently, each with all its uses (compound Poisson). Few
+    long slices see what requests have in common.
+    """
     groups = min(RATE_SLICES, slices(log.requests))
     group = np.minimum((groups * (log.times - log.start) / log.span).astype(int), groups - 1)
     counts = np.bincount(group, minlength=groups) / log.share
     ends = jackknife(lambda w: (w @ counts) / (w.sum() * log.span / groups), groups)
     rate, low, high = (float(end) for end in ends)
-    return rate, max(low, 0.0), high
+    uses = np.unique(log.keys, return_counts=True)[1].astype(float)
+    alone = NORMAL * float(np.sqrt((uses**2).sum())) / log.share / log.span
+    return rate, max(min(low, rate - alone), 0.0), max(high, rate + alone)
 
 
 def _points(curve: Curve, most: int = 14) -> list[list[float]]:
@@ -172,6 +181,22 @@ def _points(curve: Curve, most: int = 14) -> list[list[float]]:
             points.pop()
         points.append(point)
     return [list(point) for point in points[1:]]
+
+
+def _ground(curve: Curve) -> dict[str, Any]:
+    """What the points of a curve rest on."""
+    points = _points(curve)
+    low, high = zip(*(curve.at(x)[1:] for x, _ in points), strict=True)
+    heights = [y for _, y in points]
+    low, high = np.minimum(low, heights), np.maximum(high, heights)
+    fit = {
+        "method": METHOD,
+        "rows": curve.accesses,
+        "goodness": {"largest_gap_to_data": curve.bend},
+    }
+    return ground(
+        heights, low.tolist(), high.tolist(), "1", fit, "retention_s", [0, curve.reach], most=1.0
+    )
 
 
 def _is_straight(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:

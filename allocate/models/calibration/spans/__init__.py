@@ -8,6 +8,7 @@ of a prompt, an answer or an argument is read.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from allocate.models.calibrated import Driver
+from allocate.models.calibration.grounds import ground
+from allocate.models.calibration.naming import slug
 from allocate.models.calibration.reading import fail, source
 from allocate.models.calibration.result import LEVEL, Calibration, Options, Parameter
 from allocate.models.calibration.spans.formats import read_spans, recognise
@@ -53,6 +57,7 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     requests, sources, used = _read(paths, options, rules, dropped)
     cost = speeds(requests)
     parameters = _parameters(requests) + cost
+    fragment = _fragment(requests, parameters)
     return Calibration(
         "spans",
         recognise(paths[0]) or "JSON spans",
@@ -60,9 +65,10 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
         dict(dropped),
         parameters,
         {"observed": _observed(requests)},
-        _fragment(requests, parameters),
+        fragment,
         sources,
         _notes(requests, rules),
+        grounds=_grounds(fragment, parameters),
     )
 
 
@@ -195,9 +201,30 @@ def _fragment(requests: Requests, parameters: list[Parameter]) -> dict[str, Any]
         if "cache_hit" in values:
             speed["cache_hit"] = values["cache_hit"]
         if speed:
-            models[model.replace(".", "_")] = {"label": model, "api": speed}
+            models[slug(model)] = {"label": model, "api": speed}
     fragment: dict[str, Any] = {"token_uses": {use: uses[use] for use in kept}}
     return fragment | ({"models": models} if models else {})
+
+
+def _grounds(fragment: dict[str, Any], parameters: list[Parameter]) -> dict[str, dict[str, Any]]:
+    """What the fragment's numbers rest on."""
+    found = {p.name: p for p in parameters}
+    out: dict[str, dict[str, Any]] = {}
+
+    def put(path: str, value: float, p: Parameter, most: float = math.inf) -> None:
+        own = p.fit.get("seen") if path.startswith("token_uses") else None
+        of: Driver | None = "value" if own else None
+        out[path] = ground(value, p.low, p.high, p.unit, p.fit, of, own, most=most)
+
+    for use, given in fragment["token_uses"].items():
+        if "reference_tokens" in given:
+            number = given["reference_tokens"]
+            put(f"token_uses.{use}.reference_tokens", number, found[f"{use}_tokens"])
+    for name, model in fragment.get("models", {}).items():
+        for key, value in model["api"].items():
+            p = found.get(f"models.{model['label']}.{key}") or found[key]
+            put(f"models.{name}.api.{key}", value, p, 1.0 if key == "cache_hit" else math.inf)
+    return out
 
 
 def _observed(requests: Requests) -> pl.DataFrame:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import settings
+from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.result import Calibration, Options, Parameter
 from allocate.models.calibration.statistics import Floats, jackknife
 from allocate.models.calibration.trace import arrivals, lengths
@@ -51,7 +52,7 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
         parts.rate(),
         arrivals.burstiness(log, settings.number(options, "burst_window_s", 60.0, 1e-3)),
     )
-    table, classes = _classes(log, options)
+    table, classes, grounds = _classes(log, options)
     shape = arrivals.hours(log)
     day = _day(shape, settings.whole(options, "periods", 4, 1, 6))
     fragment: dict[str, Any] = {"classes": classes} | ({"periods": day} if day else {})
@@ -68,6 +69,7 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
         fragment,
         log.sources,
         _notes(log, burst[0][0], bool(day)),
+        grounds=grounds,
         state={"log": log},
     )
 
@@ -115,8 +117,10 @@ def _read(paths: Sequence[Path], options: Options, prefix: str) -> Log:
     return read_log(paths, options.columns, unit, window, options.seed)
 
 
-def _classes(log: Log, options: Options) -> tuple[pl.DataFrame, dict[str, dict[str, float]]]:
-    """The table of classes, and the same as a section of a config."""
+def _classes(
+    log: Log, options: Options
+) -> tuple[pl.DataFrame, dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
+    """The table of classes, the same as a section of a config, and what its numbers rest on."""
     inputs, outputs = (log.sample[c].to_numpy() for c in ("input", "output"))
     wanted = settings.whole(options, "classes", None, 1, 100)
     labels = lengths.cluster(inputs, outputs, wanted, options.seed)
@@ -143,7 +147,28 @@ def _classes(log: Log, options: Options) -> tuple[pl.DataFrame, dict[str, dict[s
         row["name"]: {column: _short(row[column]) for column in columns}
         for row in table.iter_rows(named=True)
     }
-    return table, section
+    return table, section, _grounds(log, table, labels, groups)
+
+
+def _grounds(log: Log, table: pl.DataFrame, labels: Any, groups: int) -> dict[str, dict[str, Any]]:
+    """Intervals and ranges of the classes' numbers; errors of one class go their own ways."""
+    ends = _seen(log)
+    share = table["rate_per_s"] / table["rate_per_s"].sum()
+    sample = {"prompt": log.sample["input"].to_numpy(), "output": log.sample["output"].to_numpy()}
+    out: dict[str, dict[str, Any]] = {}
+    for code, row in enumerate(table.iter_rows(named=True)):
+        fit = {"method": f"jackknife over {groups} slices of time", "rows": round(row["requests"])}
+        path = f"classes.{row['name']}"
+        rate = (_short(row["rate_per_s"]), row["rate_low"], row["rate_high"])
+        seen = [end * share[code] for end in ends]
+        out[f"{path}.rate_per_s"] = ground(*rate, "request/s", fit, "requests_per_s", seen)
+        for which, values in sample.items():
+            of = values[labels == code]
+            span = [float(of.min()), float(of.max())]
+            low, high = max(row[f"{which}_low"], 0.0), row[f"{which}_high"]
+            number = _short(row[f"{which}_tokens"])
+            out[f"{path}.{which}_tokens"] = ground(number, low, high, "token", fit, "value", span)
+    return out
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:

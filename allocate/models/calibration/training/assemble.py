@@ -12,6 +12,7 @@ import polars as pl
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
+from allocate.models.calibration.grounds import correlations, ground, together
 from allocate.models.calibration.naming import rounded
 from allocate.models.calibration.result import Calibration, Options, Parameter
 from allocate.models.calibration.training import gain, staleness, tables
@@ -20,6 +21,8 @@ from allocate.models.config import TrainingAsset
 
 KINDS: tuple[str, ...] = get_args(TrainingAsset.model_fields["kind"].annotation)
 """Kinds of training asset that a config knows."""
+ASSET = "*."
+"""How paths begin that are the asset's, until it has its name."""
 
 
 def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
@@ -41,13 +44,23 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
             message += ": " + "; ".join(out.notes)
         raise DataError([Problem("CAL007", message, str(paths[0]), hint=hint)])
     if asset and "gain" not in asset:
-        out.fragment = {}
+        out.fragment, out.grounds = {}, {}
         out.notes.append(
             "no gain was calibrated, so the fragment is empty: name its table beside this one"
         )
     elif asset:
         out.fragment.setdefault("training", {})["assets"] = {name: fields | asset}
+        at = f"training.assets.{name}."
+        out.grounds = {p.replace(ASSET, at): _moved(e, at) for p, e in out.grounds.items()}
     return out
+
+
+def _moved(entry: dict[str, Any], at: str) -> dict[str, Any]:
+    """An entry whose correlations name the asset."""
+    tied = entry.get("correlation")
+    if not tied:
+        return entry
+    return entry | {"correlation": {p.replace(ASSET, at): v for p, v in tied.items()}}
 
 
 def _named(options: Options) -> tuple[str, dict[str, str]]:
@@ -133,6 +146,24 @@ def _gains(out: Calibration, found: Tables, asset: dict[str, Any], options: Opti
     else:
         numbers = {k: rounded(v, 7) for k, v in values.items()}
         asset["gain"] = {"form": "scaling_law"} | numbers | {"samples": scale}
+    about = next(p.fit for p in out.parameters if ".gain." in f".{p.name}")
+    paths = [f"{ASSET}gain.{field}" for field in fitted.values]
+    tied = correlations(paths, fitted.covariance)
+    seen = [end / scale for end in fitted.seen]
+    for path, (field, (_, low, high)) in zip(paths, fitted.values.items(), strict=True):
+        by = scale if field == "scale" else 1.0
+        most = 1.0 if field in ("ceiling", "power") else math.inf
+        out.grounds[path] = ground(
+            rounded(fitted.values[field][0] / by, 7),
+            low / by,
+            high / by,
+            "1",
+            about,
+            "index",
+            seen,
+            tied[path],
+            most=most,
+        )
 
 
 def _law(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
@@ -239,7 +270,30 @@ def _staleness(out: Calibration, found: Tables, asset: dict[str, Any], options: 
             )
     out.tables["staleness"] = pl.DataFrame(records)
     out.state["staleness"] = fits
-    asset["staleness"] = _menu(out, found, fits, options)
+    menu = _menu(out, found, fits, options)
+    asset["staleness"] = menu
+    _ground_menu(out, menu, fits[_best(fits)])
+
+
+def _best(fits: dict[tuple[str, str], staleness.Staleness]) -> tuple[str, str]:
+    """The algorithm that stays worth most at the largest staleness."""
+    return max(fits, key=lambda k: fits[k].value[-1])
+
+
+def _ground_menu(
+    out: Calibration, menu: list[dict[str, float]], fitted: staleness.Staleness
+) -> None:
+    """What the efficiencies of a menu rest on; they are off together, by the gain they share."""
+    paths = [f"{ASSET}staleness.{i}.efficiency" for i in range(len(menu))]
+    tied = together(paths)
+    finite = fitted.versions[np.isfinite(fitted.versions)]
+    seen = [0.0, float(finite.max())]
+    about = {"method": "isotonic regression, parametric bootstrap", "rows": len(fitted.versions)}
+    for path, level in zip(paths, menu, strict=True):
+        k = int(np.argmax(fitted.versions == level["versions"]))
+        value = level["efficiency"]
+        ends = min(float(fitted.low[k]), value), max(float(fitted.high[k]), value)
+        out.grounds[path] = ground(value, *ends, "1", about, "versions", seen, tied[path], most=1.0)
 
 
 def _menu(
@@ -247,7 +301,7 @@ def _menu(
     options: Options,
 ) -> list[dict[str, float]]:  # fmt: skip
     """Menu of the algorithm that stays worth most at the largest staleness, with costs."""
-    key = max(fits, key=lambda k: fits[k].value[-1])
+    key = _best(fits)
     fitted = fits[key]
     slow = _slow_down(found)
     relaxed = settings.number(options, "async_versions", 4.0, 0.1)
@@ -308,5 +362,8 @@ def _decay(out: Calibration, found: Tables, asset: dict[str, Any], options: Opti
     )
     if fitted.value > 0 and "gain" in asset:
         out.fragment["training"] = {"depreciation_per_h": rounded(fitted.value)}
+        ends = max(fitted.low, 0.0), fitted.high
+        path, number = "training.depreciation_per_h", rounded(fitted.value)
+        out.grounds[path] = ground(number, *ends, "1/h", about)
     elif fitted.value <= 0:
         out.notes.append("the gain does not fade in the time seen")

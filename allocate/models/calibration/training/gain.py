@@ -38,6 +38,8 @@ class GainFit:
     aicc: float
     points: int
     seen: tuple[float, float]
+    covariance: Floats
+    """Of the errors of ``values``, in their order, in logarithms (the power itself)."""
 
     def gain(self, samples: Any) -> Floats:
         """Score gained over the start, at samples."""
@@ -74,7 +76,7 @@ def saturating(samples: Floats, score: Floats) -> GainFit | None:
         "ceiling": _log_span(best[1], reach[1]),
         "scale": _log_span(best[2] + np.log(top), reach[2]),
     }
-    return _done("saturating", out, float(best[0]), deviation, samples, 3)
+    return _done("saturating", out, float(best[0]), deviation, samples, 3, cov[1:, 1:])
 
 
 def scaling_law(samples: Floats, score: Floats) -> GainFit | None:
@@ -115,7 +117,8 @@ def scaling_law(samples: Floats, score: Floats) -> GainFit | None:
         "power": (power, max(0.0, power - wide), min(1.0, power + wide)),
     }  # fmt: skip
     start = 1.0 - (curve.floor + curve.b / curve.c) ** curve.power
-    return _done("scaling_law", out, float(start), deviation, samples, 4)
+    to = np.array([[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float)
+    return _done("scaling_law", out, float(start), deviation, samples, 4, to @ cov @ to.T)
 
 
 def _solve(
@@ -150,14 +153,15 @@ def _log_span(middle: float, reach: Any) -> tuple[float, float, float]:
 
 
 def _done(
-    form: str, values: dict[str, Any], start: float, deviation: float, samples: Floats, free: int
-) -> GainFit:
+    form: str, values: dict[str, Any], start: float, deviation: float, samples: Floats, free: int,
+    covariance: Floats,
+) -> GainFit:  # fmt: skip
     n = len(samples)
     squares = max(deviation**2 * max(1, n - free), 1e-18)
     penalty = 2 * free + 2 * free * (free + 1) / max(1, n - free - 1)
     aicc = n * np.log(squares / n) + penalty
     seen = (float(samples.min()), float(samples.max()))
-    return GainFit(form, values, start, deviation, float(aicc), n, seen)
+    return GainFit(form, values, start, deviation, float(aicc), n, seen, covariance)
 
 
 def disagreements(samples: Floats, score: Floats, fitted: GainFit) -> list[str]:

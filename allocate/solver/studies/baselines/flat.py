@@ -17,27 +17,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allocate.errors import SolveError
 from allocate.models.program import Allocation, Resource
-from allocate.models.state import worth_of
-from allocate.models.stream import Flows, Stream
-from allocate.solver.studies.baselines.settle import Candidates, settle
-from allocate.solver.studies.baselines.trainer import best_worth
+from allocate.models.stream import Flows
+from allocate.solver.studies.baselines.average import average_prices, best_responses
+from allocate.solver.studies.baselines.settle import settle
+from allocate.solver.studies.baselines.trainer import pays
 from allocate.solver.studies.caps import IN_ALL, ON_MACHINES, Caps
 from allocate.solver.studies.ground import Ground
-from allocate.solver.studies.investment import Investment, without_training
+from allocate.solver.studies.investment import Investment
 from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, SPENDING, spending
 
-CHOICES = 6
 BUDGET = "budgets.money_usd"
 _ROUNDS = 6
 _AGREED = 1e-3
 _FULL = 1e-6  # of a budget: so little is left of one that is used up
 _MARKUPS, _HALVINGS = 13, 7  # factors on bills that are tried, and refinements of the best
-_GONE = 1e-6  # of a capacity: so little left of one is nothing to train with
-_TRIFLE = 1e-3  # of what all requests are worth: training that cannot earn it is left alone
-_LITTLE = 1e-4  # of the same: a plan for training may fall short by so much
 _NO_BUDGET = 1e12  # USD per hour
 _MOST = 64.0  # the largest factor on bills that is tried at first
 
@@ -210,9 +205,6 @@ def _same(a: Investment, b: Investment) -> bool:
     )
 
 
-# --- requests at average prices -------------------------------------------------------------
-
-
 def _bills(scene: Scene) -> list[tuple[str, ...]]:
     """The bills that may be marked up: for machines, or people's as well where they have any.
 
@@ -220,92 +212,3 @@ def _bills(scene: Scene) -> list[tuple[str, ...]]:
     """
     paid = any(level.human_minutes > 0 for level in scene.loaded.config.autonomy.values())
     return [MACHINES, SPENDING] if paid else [MACHINES]
-
-
-def marked_up(stream: Stream, markup: float, dear: tuple[str, ...] = SPENDING) -> Stream:
-    """The stream with bills to some accounts a factor dearer."""
-    slots = tuple(
-        replace(s, own_price=s.own_price * markup) if s.account in dear else s for s in stream.slots
-    )
-    return replace(stream, slots=slots)
-
-
-def best_responses(
-    ground: Ground,
-    prices: np.ndarray,
-    markup: float = 1.0,
-    dear: tuple[str, ...] = SPENDING,
-    allowed: np.ndarray | None = None,
-    choices: int = CHOICES,
-) -> Candidates:
-    """Every member's best arms at some prices of rows, one for each model, level and owner."""
-    stream = marked_up(ground.stream, markup, dear)
-    duals = prices * markup
-    profits = stream.profits(duals)
-    if allowed is not None:
-        profits = np.where(allowed, profits, -np.inf)
-    must = ~np.isfinite(stream.decline_cost)
-    kind = np.stack([ground.model_of, ground.level_of, ground.own], axis=1)
-    kinds, of = np.unique(kind, axis=0, return_inverse=True)
-    best = np.full((len(stream.rate), len(kinds)), -np.inf)
-    arm = np.zeros(best.shape, int)
-    for i in range(len(kinds)):
-        arms = np.flatnonzero(of.ravel() == i)
-        at = profits[:, arms].argmax(axis=1)
-        best[:, i], arm[:, i] = profits[np.arange(len(at)), arms[at]], arms[at]
-    order = np.argsort(-best, axis=1, kind="stable")
-    worth = np.take_along_axis(best, order, axis=1)
-    floor = np.where(must, -np.inf, -stream.decline_cost)
-    taken = np.isfinite(worth) & (worth > floor[:, None]) & (stream.rate > 0)[:, None]
-    taken &= (np.arange(worth.shape[1]) < choices) | must[:, None]
-    member, rank = np.nonzero(taken)
-    chosen = arm[member, order[member, rank]]
-    tokens = stream.columns(duals, member, chosen).amounts[:, 1:-2]
-    caps = stream.finite_caps[stream.technology_of[chosen]]
-    return Candidates(member, chosen, rank, np.minimum(tokens, caps))
-
-
-def average_prices(ground: Ground, allocation: Allocation) -> np.ndarray:
-    """[rows]: what a lane costs over the work that it does; the list price where it does none."""
-    program, stream = ground.program, ground.stream
-    flows: Flows = allocation.flows[0]
-    use = stream.row_use(flows.member, flows.arm, stream.amounts(flows), len(program.rows))
-    worked = np.asarray(use @ flows.requests).ravel()
-    out = ground.prices.copy()
-    for i, rows, amounts in program.suppliers:
-        level, work = allocation.levels[i], worked[rows[0]]
-        if program.cost[i] > 0 and level > 1e-9 and work > 1e-6 * amounts[0] * level:
-            out[rows[0]] = program.cost[i] * level / work
-    return out
-
-
-# --- training at list prices ------------------------------------------------------------------
-
-
-def pays(
-    scene: Scene, invested: Investment, allocation: Allocation, caps: Caps | None = None
-) -> Investment:
-    """The training that pays at list prices, for what requests gain, on what they leave free."""
-    if scene.loaded.config.training is None:
-        return Investment()
-    built = scene.built(invested.capability)
-    rest, left = without_training(built.program, Investment())
-    levels = np.zeros(len(built.program.activities))
-    levels[left] = allocation.levels
-    requests = Allocation((allocation.flows[0],), allocation.levels)
-    free = rest.capacity - rest.usage(requests)
-    used_up = free <= _GONE * np.abs(rest.capacity)
-    free = np.where(used_up & (rest.capacity >= 0), 0.0, free)
-    worth = worth_of(built, built.program.streams[0], allocation.flows[0])
-    stream = built.program.streams[0]
-    most = float(np.nansum(stream.rate * scene.loaded.classes.value_usd[stream.origin]))
-    if sum(max(w, 0.0) for w in worth.values()) <= _TRIFLE * most:
-        return Investment()  # even if it made every answer right
-    left = np.inf
-    if caps is not None and caps.bind:
-        machines, total = (spending(rest, requests, a) for a in (MACHINES, SPENDING))
-        left = max(min(caps.machines - machines, caps.total - total), 0.0)
-    try:
-        return best_worth(built.program, worth, free, left, _LITTLE * most)
-    except SolveError:
-        return Investment()  # no plan was found: then nothing is invested

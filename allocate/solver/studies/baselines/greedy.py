@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import logit
 
 from allocate.models.curves import Constant, RequestCurve
 from allocate.solver.studies.baselines.settle import Candidates
@@ -260,9 +261,7 @@ def serving_ways(ground: Ground, knobs: Knobs, opened: np.ndarray, cost: np.ndar
     target utilisation with the retention nearest to the one that is set.
     """
     out = opened & ~ground.own
-    logit = np.log(ground.tiers) - np.log1p(-ground.tiers)
-    target = np.log(knobs.utilisation) - np.log1p(-knobs.utilisation)
-    far = np.abs(logit - target).max(axis=1)
+    far = np.abs(logit(ground.tiers) - logit(knobs.utilisation)).max(axis=1)
     kept = np.abs(ground.retention - knobs.retention_s)
     for model in range(len(ground.models)):
         for level in range(len(ground.levels)):

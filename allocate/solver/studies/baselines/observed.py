@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import logit
 
 from allocate.errors import DataError, Problem
 from allocate.models.builder import HOUR
+from allocate.models.loader import Loaded
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.greedy import Knobs, approved, capped_tokens
 from allocate.solver.studies.baselines.observed_supply import aged, staffed
@@ -22,6 +24,7 @@ from allocate.solver.studies.baselines.observed_table import (
     by_class,
     read_observed,
 )
+from allocate.solver.studies.baselines.observed_whole import Whole
 from allocate.solver.studies.baselines.settle import Candidates, settle
 from allocate.solver.studies.baselines.trainer import as_logged, best_score
 from allocate.solver.studies.ground import Ground
@@ -37,13 +40,14 @@ def observe(scene: Scene, observed: Observed) -> tuple[Allocation, Investment, d
     """The table's allocation; also what was assumed and what did not fit.
 
     Raises:
-        DataError: a row names something that is closed to its class.
+        DataError: a row names something that is closed to its class, or some of a class that may
+            not be declined is not in the table.
         LookupError: the limits cannot be kept this way.
     """
     assumed: list[str] = []
     invested = _training(scene, observed, assumed)
     ground, _ = scene.ground(invested)
-    parts = _parts(ground, observed, assumed)
+    parts = _parts(ground, observed, scene.loaded, assumed)
     allocation = _served(ground, parts)
     if allocation is None:
         raise LookupError("what was logged breaks a limit that has to be kept")
@@ -101,7 +105,7 @@ def _training(scene: Scene, observed: Observed, assumed: list[str]) -> Investmen
     share = Knobs().training_share
     assumed.append(f"training is not in the table: {100 * share:g} % of spending, as `greedy`")
     ground, _ = scene.ground(Investment())
-    served = _served(ground, _parts(ground, observed, []))
+    served = _served(ground, _parts(ground, observed, scene.loaded, []))
     if served is None:
         raise LookupError("what was logged breaks a limit that has to be kept")
     return best_score(program, share, spending(ground.program, served, MACHINES))
@@ -115,7 +119,7 @@ class _Part:
     tokens: np.ndarray
 
 
-def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part]:
+def _parts(ground: Ground, observed: Observed, loaded: Loaded, assumed: list[str]) -> list[_Part]:
     """Every row as requests per hour on an arm."""
     stream, built = ground.stream, ground.built
     knobs = Knobs()
@@ -125,13 +129,20 @@ def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part
     number = {str(name): n for n, name in enumerate(built.classes.names)}
     order = np.argsort(stream.origin, kind="stable")
     start = np.searchsorted(stream.origin[order], np.arange(len(number) + 1))
-    for name, rows in by_class(observed):
+    whole, told = Whole(ground, observed, loaded), dict(by_class(observed))
+    for name in dict.fromkeys([*told, *whole.needed]):
+        rows = told.get(name, [])
         for member in order[start[number[name]] : start[number[name] + 1]]:
             period = built.periods[stream.period[member]]
             mine = [r for r in rows if r.period in (None, period)]
             shares = [_share(ground, r, int(member), len(mine), observed.path) for r in mine]
             if sum(shares) > 1.0 + 1e-6:  # nobody can serve more than arrives
                 _once(assumed, f"{name}: more than all that arrives; scaled down to it")
+                shares = [s / sum(shares) for s in shares]
+            if whole.short(int(member), sum(shares)):
+                if not whole.scaled(name, int(member), mine, shares):
+                    continue
+                _once(assumed, f"{name}: shares rounded, scaled up to all of it")
                 shares = [s / sum(shares) for s in shares]
             for row, share in zip(mine, shares, strict=True):
                 if share <= 0:
@@ -146,6 +157,7 @@ def _parts(ground: Ground, observed: Observed, assumed: list[str]) -> list[_Part
                     elif row.model is not None:
                         _once(assumed, f"tokens_{use} where empty: as `greedy`")
                 out.append(_Part(int(member), arm, share * float(stream.rate[member]), tokens))
+    whole.check()
     return out
 
 
@@ -206,10 +218,9 @@ def _arm(
         if busy is None:
             busy = Knobs().utilisation
             _once(assumed, "utilisation where empty: as `greedy`")
-        logit = np.log(ground.tiers[:, 1]) - np.log1p(-ground.tiers[:, 1])
         kept = Knobs().retention_s if row.retention_s is None else row.retention_s
         for far in (
-            np.abs(logit - np.log(busy) + np.log1p(-busy)),
+            np.abs(logit(ground.tiers[:, 1]) - logit(busy)),
             np.abs(ground.retention - kept),
         ):
             fine = fine & (far <= np.min(far[fine]) + 1e-9)

@@ -12,18 +12,25 @@ from typing import Any
 
 import numpy as np
 
+from allocate.errors import SolveError
 from allocate.models.program import Activity, Allocation, Program, Row
+from allocate.models.state import worth_of
 from allocate.models.stream import Flows
 from allocate.solver.certificate import certify
 from allocate.solver.methods.newton import newton
 from allocate.solver.methods.recovery import recover
 from allocate.solver.methods.start import first_prices
+from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.inner import solved
-from allocate.solver.studies.investment import Investment, investment
-from allocate.solver.studies.terms import MACHINES, limited
+from allocate.solver.studies.investment import Investment, investment, without_training
+from allocate.solver.studies.scene import Scene
+from allocate.solver.studies.terms import MACHINES, SPENDING, limited, spending
 
 _EAGER = 1e3  # USD a success point is worth to a scorer, per dollar of his budget
 _ROUGH = 1e-3  # relative gap that is fine for a plan: its own levels are what is judged
+_GONE = 1e-6  # of a capacity: so little left of one is nothing to train with
+_TRIFLE = 1e-3  # of what all requests are worth: training that cannot earn it is left alone
+_LITTLE = 1e-4  # of the same: a plan for training may fall short by so much
 
 
 def best_score(program: Program, share: float, spent: float) -> Investment:
@@ -163,3 +170,32 @@ def _quick(program: Program, little: float) -> Allocation | None:
         return None
     short = program.dual(found.duals, profits) - program.welfare(allocation)
     return allocation if short <= max(little, _ROUGH * abs(program.welfare(allocation))) else None
+
+
+def pays(
+    scene: Scene, invested: Investment, allocation: Allocation, caps: Caps | None = None
+) -> Investment:
+    """The training that pays at list prices, for what requests gain, on what they leave free."""
+    if scene.loaded.config.training is None:
+        return Investment()
+    built = scene.built(invested.capability)
+    rest, left = without_training(built.program, Investment())
+    levels = np.zeros(len(built.program.activities))
+    levels[left] = allocation.levels
+    requests = Allocation((allocation.flows[0],), allocation.levels)
+    free = rest.capacity - rest.usage(requests)
+    used_up = free <= _GONE * np.abs(rest.capacity)
+    free = np.where(used_up & (rest.capacity >= 0), 0.0, free)
+    worth = worth_of(built, built.program.streams[0], allocation.flows[0])
+    stream = built.program.streams[0]
+    most = float(np.nansum(stream.rate * scene.loaded.classes.value_usd[stream.origin]))
+    if sum(max(w, 0.0) for w in worth.values()) <= _TRIFLE * most:
+        return Investment()  # even if it made every answer right
+    left = np.inf
+    if caps is not None and caps.bind:
+        machines, total = (spending(rest, requests, a) for a in (MACHINES, SPENDING))
+        left = max(min(caps.machines - machines, caps.total - total), 0.0)
+    try:
+        return best_worth(built.program, worth, free, left, _LITTLE * most)
+    except SolveError:
+        return Investment()  # no plan was found: then nothing is invested

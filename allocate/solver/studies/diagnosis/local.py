@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from allocate.models.stream import Flows, Stream
+from allocate.solver.studies.common import unit_price
 from allocate.solver.studies.diagnosis.direction import for_value
 from allocate.solver.studies.diagnosis.repairs import DECISIONS, ROUNDING, Repair, Repairs
 from allocate.solver.studies.diagnosis.turned import Refused
@@ -89,8 +90,7 @@ class Local:
         idle = ~self._supplied & (self._slack > _IDLE * np.maximum(program.capacity, 1e-300))
         duals[idle] *= 0.5
         for i, rows, made in program.suppliers:
-            uses = program.activities[i].uses
-            cost = program.cost[i] + sum(v * duals[r] for r, v in uses if v > 0)
+            cost = unit_price(program.activities[i], duals)
             worth = float(made @ duals[rows])
             duals[rows] *= cost / worth if worth > 0 else 1.0
             self._by_what_is_full(duals, i, rows, made, cost)

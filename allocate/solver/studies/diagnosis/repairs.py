@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.special import logit
 
 from allocate.models.curves import RequestCurve
 from allocate.solver.studies.diagnosis.direction import for_value
@@ -231,8 +232,8 @@ class Repairs:
     def _near_lane(self, flow: np.ndarray) -> np.ndarray:
         """[n, A] arms at the speed nearest to what flows have now, of those in their family."""
         ground, arm = self.view.ground, self.view.flows.arm[flow]
-        logit = np.log(ground.tiers) - np.log1p(-ground.tiers)
-        return self._nearest(flow, np.abs(logit[None] - logit[arm][:, None]).max(axis=2))
+        busy = logit(ground.tiers)
+        return self._nearest(flow, np.abs(busy[None] - busy[arm][:, None]).max(axis=2))
 
     def _near_kept(self, flow: np.ndarray) -> np.ndarray:
         """[n, A] arms that keep prefixes as flows do now, as nearly as their family can."""

@@ -14,7 +14,7 @@ from allocate.solver.methods.start import settled as break_even
 from allocate.solver.solution import Solution
 from allocate.solver.solve import solve
 from allocate.solver.studies.caps import Caps
-from allocate.solver.studies.common import in_parts, prices_of, with_speeds
+from allocate.solver.studies.common import duals_of, in_parts, prices_of, with_speeds
 from allocate.solver.studies.diagnosis.local import shares_of
 from allocate.solver.studies.diagnosis.repairs import DECISIONS
 from allocate.solver.studies.ground import Ground
@@ -51,8 +51,7 @@ class Stage:
 
     def duals(self, program: Program) -> np.ndarray:
         """[rows]: the shared prices of a program of the scene; idle lanes break even."""
-        known = np.array([self.prices.get(row.name, 0.0) for row in program.rows])
-        return break_even(program, known)
+        return break_even(program, duals_of(program, self.prices))
 
     def whole(self, capability: Mapping[str, float]) -> Program:
         """The program with its training; a success point has its worth in the joint answer."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from allocate.models.program import Program
 from allocate.models.stream import Flows
+from allocate.solver.studies.common import unit_price
 from allocate.solver.studies.diagnosis.finding import Finding
 from allocate.solver.studies.diagnosis.requests import count
 from allocate.solver.studies.investment import Investment
@@ -42,8 +43,7 @@ class Capital:
     def _price(self, i: int) -> float:
         """Full price of what one token made by an activity is worth, USD per effective token."""
         a = self.program.activities[i]
-        paid = a.cost + sum(v * self.duals[r] for r, v in a.uses if v > 0)
-        return float(paid) / a.labels["efficiency"]
+        return unit_price(a, self.duals) / a.labels["efficiency"]
 
     def stale(self) -> Iterator[Finding]:
         """Rollouts of an age at which a token's worth is dearer than at a younger one."""

@@ -10,6 +10,7 @@ from typing import Any
 from allocate.errors import AllocateError
 from allocate.models.loader import Loaded
 from allocate.plain import plain
+from allocate.plots import Plotting
 from allocate.solver.result import head
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
@@ -60,6 +61,7 @@ class Diagnosis:
     least: float
     ledger: Ledger
     warnings: tuple[str, ...] = field(default=())
+    plot = Plotting()
 
     @property
     def gap(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.plain import plain
+from allocate.plots import Plotting
 from allocate.solver.ranges import price_ranges
 from allocate.solver.result import head
 from allocate.solver.solution import Solution
@@ -67,6 +68,7 @@ class Plan:
     value: Value | None = None
     stopped: bool = False
     warnings: list[str] = field(default_factory=list)
+    plot = Plotting()
 
     @property
     def status(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from allocate.cli.render.text import clean
 from allocate.cli.report.parts import Field, Row, named
@@ -40,7 +40,7 @@ def largest(names: Sequence[str], size: Callable[[str], float]) -> tuple[list[st
     )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a number that a chart can draw."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -1,0 +1,1 @@
+"""What ``allocate plan`` found: advice, where buying stops, curves, frontier, periods, change."""

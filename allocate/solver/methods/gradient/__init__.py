@@ -1,0 +1,1 @@
+"""The program climbed by its gradient: any smooth objective, several starts, no convexity used."""
