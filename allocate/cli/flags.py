@@ -187,6 +187,17 @@ Samples = Annotated[
         show_default=False,
     ),
 ]
+Global = Annotated[
+    float,
+    option(
+        "--global",
+        metavar="SECONDS",
+        help="With training: look for better capabilities for so long, and bound them all.",
+        panel=SOLVER,
+        min=0.0,
+        show_default=False,
+    ),
+]
 Sensitivity = Annotated[
     bool,
     switch(

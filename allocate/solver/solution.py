@@ -25,7 +25,7 @@ _STOPPED = "stopped at your request: this is the best answer so far, not the las
 _UNRANGED = "stopped at your request before the prices had ranges: how far they hold is not known"
 _NOT_SEARCHED = (
     "training × routing is a fixed point: routing and training agree with each other, but "
-    "another pair could be better; whether one is was not searched"
+    "another pair could be better; whether one is was not searched (--global SECONDS does)"
 )
 _DISAGREES = 1e-3  # from here on a fixed point that was not reached is told
 
@@ -211,7 +211,7 @@ class Solution:
         """What was found beside the convex answer, or is not proved about other capabilities."""
         found = self.everywhere
         if found is None:
-            return [] if self._best_of_all else [_NOT_SEARCHED]
+            return [] if self.loaded.config.training is None else [_NOT_SEARCHED]
         c, gain = found.certificate, found.certificate.welfare - found.local
         out = []
         if gain > c.tolerance * abs(c.welfare):

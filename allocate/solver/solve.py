@@ -34,7 +34,7 @@ def solve(
     progress: Progress | None = None,
     ranges: bool = True,
     warm_from: dict | None = None,
-    search_s: float = np.inf,
+    search_s: float = 0.0,
 ) -> Solution:
     """Find the joint optimum of a loaded config.
 
@@ -49,8 +49,9 @@ def solve(
         ranges: also find, by re-solving, how far each price holds.
         warm_from: the result document of an earlier solve, of this config or another: the
             prices that still have their row are where the search begins.
-        search_s: seconds after which the search for better capabilities ends, with the gap
-            that it has reached; 0 leaves it out, and the answer is then not called optimal.
+        search_s: with training, look for better capabilities than those at which routing and
+            training agree, for so many seconds, and bound them all; the answer is then called
+            optimal only with that proof.
 
     Raises:
         SolveError: infeasible (with the conflicting limits) or unbounded.
@@ -78,7 +79,7 @@ class _Work:
     request: Request
     warm: Warm | None = None
     climbs: bool = False
-    search_s: float = np.inf
+    search_s: float = 0.0
     latest: Round | None = None
     whole: Whole | None = None
     everywhere: Global | None = None
@@ -165,8 +166,10 @@ class _Work:
 
     def _look_everywhere(self) -> None:
         """Leave a point that is only locally the best, and prove how good the answer is."""
-        self.unsearched = self.loaded.config.training is not None
-        if self.search_s <= 0 or not self._found.answer.certificate.holds:
+        if self.search_s <= 0 or self.loaded.config.training is None:
+            return
+        self.unsearched = True
+        if not self._found.answer.certificate.holds:
             return
         clock = time.perf_counter()
         try:

@@ -37,6 +37,7 @@ def solve(
     warm_from: flags.WarmFrom = None,
     samples: flags.Samples = None,
     sensitivity: flags.Sensitivity = False,
+    search_s: flags.Global = 0.0,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
     color: flags.ColorFlag = flags.Color.AUTO,
@@ -59,7 +60,7 @@ def solve(
     question = {"method": require_method(method), "tolerance": tolerance, "seed": seed}
     asked = (config, overrides or [], flags.names(scenario))
     with Progress(story, not no_progress) as progress:
-        how = question | _earlier(warm_from)
+        how = question | _earlier(warm_from) | ({"search_s": search_s} if search_s else {})
         result = answer(*asked, how, progress, out, samples, sensitivity)
     if result.get("message") and (out is not None or chosen in DATA):
         complain(_refusal(result))  # elsewhere the screen says it

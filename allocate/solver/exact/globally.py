@@ -16,18 +16,21 @@ import numpy as np
 from allocate.models.goods import Shared
 from allocate.models.investing import shared as shared_of
 from allocate.models.loader import Loaded
-from allocate.models.program import Allocation
+from allocate.models.program import Allocation, Program
 from allocate.models.stack import build
 from allocate.solver.agreement import Round, rounds
-from allocate.solver.answer import Request, answer_to
+from allocate.solver.answer import Answer, Request, answer_to, nothing
 from allocate.solver.certificate import certify
 from allocate.solver.exact.amounts import Amounts, Point
 from allocate.solver.exact.branching import Limits, Search, search
 from allocate.solver.global_certificate import GlobalCertificate, Proof, certify_globally
+from allocate.solver.methods.newton import newton
 
 GAP = 1e-4  # relative; the tolerance of a global claim unless a larger one is asked for
 _GOODS = 5  # with more the corners of the box alone are too many
 _TURNS = 4  # searches, each on the menu that the one before led to
+_PRICES = 1e-7  # what a point's prices may still promise, relative
+_FEW = 2000  # members × arms: an allocation is quick even where prices have not settled
 _AIM = 0.5  # of the tolerance: where the search ends, so that the judge agrees
 
 
@@ -76,7 +79,9 @@ class Global:
         if not np.isfinite(gain):
             return "the fixed point could not be compared"
         if gain <= self.certificate.tolerance * abs(self.certificate.welfare):
-            return "no other amounts of capability are worth more, within the gap"
+            if self.certificate.holds:
+                return "no other amounts of capability are worth more, within the gap"
+            return "nothing better was found; the bound leaves room for it"
         moved = [
             f"{g.name} {100 * b:.3g} → {100 * a:.3g} points"
             for g, a, b in zip(self.shared.goods, self.amounts, self.local_amounts, strict=True)
@@ -112,7 +117,9 @@ def globally(
         left = seconds - (time.perf_counter() - began)
         problem, ended = _searched(goods, latest, request, value, tolerance, left)
         solves += len(problem.points)
-        better = problem.leader.value - value > _AIM * tolerance * abs(value)
+        better = bool(problem.points) and problem.leader.value - value > _AIM * tolerance * abs(
+            value
+        )
         following = None
         if better and len(kept) <= _TURNS and ended.stopped != "user":
             following = _from(loaded, latest, goods, problem.leader, request)
@@ -167,9 +174,29 @@ def _searched(
         if request.progress is not None:
             request.progress({"phase": "global", "round": points, "passes": 0})
 
-    problem = Amounts(goods, lambda p, d: answer_to(p, d, quiet, warm=True), start, known, told)
+    problem: Amounts
+    few = sum(len(s.rate) * len(s.arms) for s in goods.program.streams) <= _FEW
+
+    def solved(program: Program, prices: np.ndarray) -> Answer:
+        """Prices first, which are cheap; an allocation only where it could be the best."""
+        found = newton(program, prices, tolerance=_PRICES, allocate=False)
+        rough = bounded(program, found.duals, quiet)
+        enough = problem.best + 0.1 * tolerance * abs(problem.best) if problem.points else known
+        if rough.certificate.dual <= enough or not (found.converged or few):
+            return rough
+        return answer_to(program, found.duals, quiet, warm=True)
+
+    problem = Amounts(goods, solved, start, known, told)
     limits = Limits(lambda best: _AIM * tolerance * abs(best), seconds)
     return problem, search(problem, limits)
+
+
+def bounded(program: Program, duals: np.ndarray, request: Request) -> Answer:
+    """Prices without an allocation: what they prove, and nothing that is reached."""
+    nothing_done = nothing(program)
+    certificate = certify(program, nothing_done, duals, request.tolerance)
+    unreached = replace(certificate, max_violation=np.inf)
+    return Answer(program, duals, nothing_done, unreached, "prices")
 
 
 def _from(
