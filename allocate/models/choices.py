@@ -22,7 +22,8 @@ class Choice:
     """One arm before it is numbered. ``first_token`` is seconds a call, or a serving way.
 
     ``reads`` is a cap on the input tokens that are bought, infinite where there is none;
-    None where the first token does not wait for any.
+    None where the first token does not wait for any. ``parts`` are its uses, in tuples that
+    many choices share: there are far more choices than kinds of them.
     """
 
     model: str | None
@@ -30,7 +31,7 @@ class Choice:
     technology: int
     curve: RequestCurve
     labels: dict
-    uses: tuple[Use, ...]
+    parts: tuple[tuple[Use, ...], ...]
     tpot: float  # s
     first_token: float | Way
     reads: float | None = None
@@ -66,6 +67,8 @@ def choices(
         reads: what hard limits leave for bought input tokens.
     """
     options = {name: _options(config, builder, name, ways) for name in config.models}
+    own = {name: autonomy.request_curve(config, model) for name, model in config.models.items()}
+    caps = {name: [_caps(reads, o, own[name]) for o in of] for name, of in options.items()}
     curves: list[RequestCurve] = []
     numbers: dict[tuple[str, float], range] = {}  # of a model and a cap, whatever the level
     common = autonomy.use_prices(config)
@@ -75,19 +78,19 @@ def choices(
         if level.human_success is not None:
             curve = autonomy.human_curve(config, level)
             labels = {"way": "human"}
-            out.append(Choice(None, level_name, len(curves), curve, labels, of_level, 0.0, 0.0))
+            out.append(Choice(None, level_name, len(curves), curve, labels, (of_level,), 0.0, 0.0))
             curves.append(curve)
             continue
         for name, model in config.models.items():
-            curve = autonomy.request_curve(config, model)
-            of_model = [*of_level, *router.model_uses(model), *common, *share_uses.get(name, ())]
+            curve = own[name]
+            of_model = (*router.model_uses(model), *common, *share_uses.get(name, ()))
             if capability.get(name):
                 gained = Use("request", "trainable_value", "value", capability[name])
-                of_model.append(gained)
-            for option in options[name]:
-                uses = (*of_model, *option.uses)
-                rest = option.labels, uses, option.tpot, option.first_token
-                for most in _caps(reads, option, curve):
+                of_model = (*of_model, gained)
+            for number, option in enumerate(options[name]):
+                parts = (of_level, of_model, option.uses)
+                rest = option.labels, parts, option.tpot, option.first_token
+                for most in caps[name][number]:
                     key = name, np.inf if most is None else most
                     if key not in numbers:
                         mine = ends(reads.capped(curve, key[1]))

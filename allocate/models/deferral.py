@@ -81,7 +81,16 @@ def with_waiting(
     out = list(choices)
     for step in deferral.steps:
         moved = dict(_moved_slots(builder, own, moments, step))
-        out += [_later(x, step, moved) for x in choices]
+        shared = {id(p): _later(p, moved) for x in choices for p in x.parts}
+        waits = (Use("request", _feature(step), SLOT, 1.0),)
+        out += [
+            replace(
+                x,
+                parts=(*(shared[id(p)] for p in x.parts), waits),
+                labels={**x.labels, "defer": step},
+            )
+            for x in choices
+        ]
     return out
 
 
@@ -103,7 +112,5 @@ def _moved_slots(
         yield name, moved
 
 
-def _later(choice: Choice, step: int, moved: Mapping[str, str]) -> Choice:
-    uses = [u._replace(slot=moved.get(u.slot, u.slot)) for u in choice.uses]
-    uses.append(Use("request", _feature(step), SLOT, 1.0))
-    return replace(choice, uses=tuple(uses), labels={**choice.labels, "defer": step})
+def _later(part: Sequence[Use], moved: Mapping[str, str]) -> tuple[Use, ...]:
+    return tuple(u._replace(slot=moved.get(u.slot, u.slot)) for u in part)

@@ -101,33 +101,48 @@ def refined(
     menu: Mapping[str, Sequence[float]],
     used: Mapping[str, Sequence[float]],
     needed: Mapping[str, Sequence[float]] | None = None,
+    better: Mapping[str, Mapping[float, Sequence[float]]] | None = None,
 ) -> dict[str, list[float]]:
     """The menu with tiers added near every tier in use; idle tiers added before are dropped.
 
     ``used``: by family, utilisations of the tiers that have replicas, whoever they serve.
-    New tiers stand half and an eighth of the way to the neighbours in logit utilisation,
-    where a lane's cost per unit of work (r/u and λτ/(1 − u)) is evenly curved, and one step
-    beyond an end in use. Tiers that the user listed stay as they are; so do ``needed`` ones.
+    ``better``: by family and such a utilisation, the logits of those that are wanted there.
+    Where it says nothing, new tiers stand half and an eighth of the way to the neighbours in
+    logit utilisation, where a lane's cost per unit of work (r/u and λτ/(1 − u)) is evenly
+    curved, and one step beyond an end in use. Tiers that the user listed stay as they are; so
+    do ``needed`` ones.
     """
     first = speeds(config, None, needed)
     out = {fam: list(tiers) for fam, tiers in menu.items()}
     fixed = listed(config)
     for fam, active in used.items():
         if fam not in fixed:
-            out[fam] = _around(np.array(sorted(menu[fam])), active, first[fam])
+            known = (better or {}).get(fam, {})
+            out[fam] = _around(np.array(sorted(menu[fam])), active, first[fam], known)
     return out
 
 
-def _around(grid: np.ndarray, active: Sequence[float], first: Sequence[float]) -> list[float]:
+def _around(
+    grid: np.ndarray,
+    active: Sequence[float],
+    first: Sequence[float],
+    better: Mapping[float, Sequence[float]],
+) -> list[float]:
     """The first menu, the active tiers, their neighbours, and new ones between and beyond."""
-    at = _logit(grid)
+    at = logit(grid)
     kept, fresh = set(first), []
     for u in active:
         i = int(np.argmin(np.abs(grid - u)))
         kept.add(float(grid[i]))
+        wanted = better.get(float(grid[i]))
+        for x in wanted or ():
+            if np.abs(at - x).min() > _FINEST:
+                fresh.append(x)
         for j in (i - 1, i + 1):
             if 0 <= j < len(grid):
                 kept.add(float(grid[j]))
+                if wanted is not None:
+                    continue
                 step = at[j] - at[i]
             else:
                 step = _beyond(at[i], j - i)
@@ -140,7 +155,7 @@ def _around(grid: np.ndarray, active: Sequence[float], first: Sequence[float]) -
 
 def _beyond(end: float, way: int) -> float:
     """From an end of the menu to the next tier beyond it, in logit; 0 if there is none."""
-    low, high = _logit(np.array([FASTEST, SLOWEST]))
+    low, high = logit(np.array([FASTEST, SLOWEST]))
     room = end - low if way < 0 else high - end
     return way * min(_OUTWARD, room) if room > _FINEST else 0.0
 
@@ -149,10 +164,11 @@ def apart(tiers: Sequence[float]) -> list[float]:
     """Of increasing utilisations, those that are not within a hair of the one before."""
     out: list[float] = []
     for u in tiers:
-        if not out or _logit(np.array([out[-1], u])) @ [-1.0, 1.0] > _FINEST:
+        if not out or logit(np.array([out[-1], u])) @ [-1.0, 1.0] > _FINEST:
             out.append(u)
     return out
 
 
-def _logit(u: np.ndarray) -> np.ndarray:
+def logit(u: np.ndarray) -> np.ndarray:
+    """log(u/(1 − u))."""
     return np.log(u) - np.log1p(-u)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from allocate.models import autonomy
-from allocate.models.builder import HOUR, Builder, SlotRows
+from allocate.models.builder import HOUR, Builder, SlotRows, Use
 from allocate.models.choices import Choice
 from allocate.models.classes import Classes
 from allocate.models.config import Config
@@ -149,7 +149,8 @@ def request_stream(
         if n == "latency" or builder.slots[n][0].own_price != 0 or (rows[:, s] >= 0).any()
     ]
     known = {*of.features, *of.own}
-    used = sorted({u.feature for c in choices for u in c.uses} & known)
+    parts = {id(part): part for c in choices for part in c.parts}.values()
+    used = sorted({u.feature for part in parts for u in part} & known)
     features = np.empty((len(of.rate), len(used)))
     for i, f in enumerate(used):
         features[:, i] = of.own[f] if f in of.own else of.of(of.features[f])
@@ -169,7 +170,7 @@ def request_stream(
             Arm({"model": x.model, "autonomy": x.level, **x.labels}, x.technology) for x in choices
         ),
         technologies=tuple(curves[i] for i in sorted(curves)),
-        coefficients=_coefficients(config, choices, used, names)[:, kept],
+        coefficients=_coefficients(config, choices, used, [names[s] for s in kept]),
         decline_cost=of.of(np.where(c.decline, c.decline_cost_usd, np.inf)),
         addition_slot=[names[s] for s in kept].index("latency"),
         addition=of.of(waiting),
@@ -272,32 +273,40 @@ def _coefficients(
     quantities = _quantities(config)
     n_f, n_a, n_q = len(features), len(choices), quantities["success"][0] + 1
     feature_at = {f: i for i, f in enumerate(features)}
-    slot_at = {s: i for i, s in enumerate(slots)}
-    index: list[int] = []
+    counted = {s: [i] for i, s in enumerate(slots)}  # slot → it, and all that count the same
+    same = [("money", SPENT), *(("latency", f"latency.{n}") for n in config.limits.latency)]
+    for slot, other in same:
+        counted[slot] += counted.get(other, [])
+
+    def places(part: Sequence[Use]) -> tuple[list[int], list[int], list[float]]:
+        """(row for arm 0, column, coefficient) of uses that many arms share."""
+        row, column, value = [], [], []
+        for quantity, feature, slot, coefficient in part:
+            f = feature_at.get(feature)
+            if f is None:
+                continue
+            for s in counted.get(slot, ()):
+                for q in quantities[quantity]:
+                    row.append((q * n_f + f) * n_a)
+                    column.append(s)
+                    value.append(coefficient)
+        return row, column, value
+
+    served = (*(f"served.{limit}" for limit in config.limits.latency), SERVED)
+    everyone = [Use("request", "one", s, -1.0) for s in served]
+    shared = {id(part): places(part) for x in choices for part in x.parts}
+    shared[id(everyone)] = places(everyone)
+    index: list[np.ndarray] = []
     column: list[int] = []
     value: list[float] = []
-
-    def put(quantity: str, feature: str, arm: int, slot: str, coefficient: float) -> None:
-        if feature not in feature_at:
-            return
-        for q in quantities[quantity]:
-            index.append((q * n_f + feature_at[feature]) * n_a + arm)
-            column.append(slot_at[slot])
-            value.append(coefficient)
-
     for a, choice in enumerate(choices):
-        for u in choice.uses:
-            put(u.quantity, u.feature, a, u.slot, u.coefficient)
-            if u.slot == "latency":
-                for limit in config.limits.latency:
-                    put(u.quantity, u.feature, a, f"latency.{limit}", u.coefficient)
-            if u.slot == "money" and SPENT in slot_at:
-                put(u.quantity, u.feature, a, SPENT, u.coefficient)
-        for limit in config.limits.latency:
-            put("request", "one", a, f"served.{limit}", -1.0)
-        if SERVED in slot_at:
-            put("request", "one", a, SERVED, -1.0)
-    return sp.csr_matrix((value, (index, column)), shape=(n_q * n_f * n_a, len(slots)))
+        for part in (*choice.parts, everyone):
+            row, at, coefficients = shared[id(part)]
+            index.append(np.array(row, int) + a)
+            column += at
+            value += coefficients
+    shape = (n_q * n_f * n_a, len(slots))
+    return sp.csr_matrix((value, (np.concatenate(index), column)), shape=shape)
 
 
 def _quantities(config: Config) -> dict[str, list[int]]:

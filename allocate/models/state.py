@@ -22,6 +22,7 @@ from allocate.models.moments import Moments
 from allocate.models.program import Allocation, Program
 from allocate.models.serving import Tier
 from allocate.models.stream import Flows, Stream
+from allocate.models.vertices import vertices
 
 _IN_USE = 1e-7  # share of a deployment's replicas below which a tier is not in use
 
@@ -102,12 +103,13 @@ class Built:
     pools: Mapping[str, Pool]  # GPUs, by type
 
 
-def advance(built: Built, allocation: Allocation, refine_speeds: bool = True) -> State:
-    """The state that an answer implies: finer speeds where used, capability, its worth."""
+def advance(built: Built, allocation: Allocation, duals: np.ndarray | None = None) -> State:
+    """The state that an answer implies: capability, its worth, and with prices finer speeds."""
     state = built.state
-    if refine_speeds and built.config.deployments:
+    if duals is not None and built.config.deployments:
         used = speeds_in_use(built.program, allocation)
-        grid = refined(built.config, state.grid, used, built.needed)
+        better = vertices(built.program, built.tiers, allocation, duals)
+        grid = refined(built.config, state.grid, used, built.needed, better)
         state = replace(state, grid=grid)
     if built.config.training is None:
         return state

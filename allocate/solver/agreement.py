@@ -8,6 +8,7 @@ given back, also when the user stops the search.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,9 +22,9 @@ from allocate.solver.answer import Answer, Request, answer_to
 _REFINEMENTS = 10
 _FIXED_POINT = 30
 _QUIET = 2  # rounds that gain nothing before the menu is left alone
+_MIXED = 4  # rounds from which the next numbers are guessed
+_PARALLEL = 1e-3  # rounds that say so nearly the same count as one
 _AGREED = 1e-4  # program and answer agree on every number to this share
-
-_Numbers = dict[tuple[str, str], float]
 
 
 class Round(NamedTuple):
@@ -39,16 +40,14 @@ def rounds(loaded: Loaded, first: Round, request: Request) -> Iterator[Round]:
     The menu is refined first, every round also refreshing the numbers; then the numbers
     alone until they stand still.
     """
-    latest, quiet, path = first, 0, [first.built.state]
+    latest, quiet, path = first, 0, _Path()
     for number in range(_REFINEMENTS + _FIXED_POINT):
         built, answer = latest
         refine = number < _REFINEMENTS and quiet < _QUIET
-        state = advance(built, answer.allocation, refine_speeds=refine)
+        state = advance(built, answer.allocation, answer.duals if refine else None)
         if moved(built.state, state) <= _AGREED and state.grid == built.state.grid:
             return
-        path.append(state)
-        if number % 3 == 2:
-            state = _extrapolated(path[-3:])
+        state = path.onward(built.state, state)
         phase = "speeds" if refine else "training"
         following = build(loaded.config, loaded.classes, state)
         said = {"phase": phase, "round": number + 1}
@@ -88,19 +87,31 @@ def moved(before: State, after: State) -> float:
     )
 
 
-def _extrapolated(path: list[State]) -> State:
-    """The limit that three states in a row point to (Aitken), where they contract."""
-    if len(path) < 3:
-        return path[-1]
-    before, then, now = (state.numbers for state in path)
-    out: _Numbers = {}
-    for n, last in now.items():
-        first, second = before.get(n, 0.0), then.get(n, 0.0)
-        bend = last - 2.0 * second + first
-        guess = last - (last - second) ** 2 / bend if abs(bend) > 1e-300 else last
-        contracts = abs(last - second) < 0.9 * abs(second - first)
-        out[n] = guess if contracts and 0.5 * last <= guess <= 2.0 * last else last
-    return path[-1].at(out)
+class _Path:
+    """What went in and came out of the last rounds, and the input that they point to.
+
+    The mix of the outputs whose inputs and outputs would differ least (Anderson 1965), which
+    is the secant method where there is one number.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: deque[np.ndarray] = deque(maxlen=_MIXED)
+        self.outputs: deque[np.ndarray] = deque(maxlen=_MIXED)
+
+    def onward(self, before: State, after: State) -> State:
+        """The state to look at next: the menu of ``after``, numbers from all rounds."""
+        names = list(after.numbers)
+        if not names:
+            return after
+        self.inputs.append(np.array([before.numbers.get(n, 0.0) for n in names]))
+        self.outputs.append(np.array([after.numbers[n] for n in names]))
+        inputs, outputs = np.array(self.inputs), np.array(self.outputs)
+        last, size = outputs[-1], np.maximum(np.abs(outputs).max(axis=0), 1e-12)
+        off = (outputs - inputs) / size
+        mix = np.linalg.lstsq((off[:-1] - off[-1]).T, -off[-1], rcond=_PARALLEL)[0]
+        guess = last + mix @ (outputs[:-1] - last)
+        guess = np.where((guess >= 0.5 * last) & (guess <= 2.0 * last), guess, last)
+        return after.at(dict(zip(names, guess.tolist(), strict=True)))
 
 
 def _known(built: Built, before: Round) -> np.ndarray:

@@ -7,7 +7,8 @@ import numpy as np
 from allocate.models.program import Program
 from allocate.solver.methods.start import settled
 
-_HALVINGS = 50
+_TRIES = 60
+_NEAR = 1e-10  # of the price that was found first: how near the least is enough
 _SAME = 1e-12  # of the dual: no change
 
 
@@ -27,19 +28,44 @@ def lowered(program: Program, duals: np.ndarray) -> np.ndarray:
     most = program.dual(out)
     most += _SAME * program.scale(most)
     for r in rows:
-        low, high, best = 0.0, float(out[r]), out
-        for step in range(_HALVINGS + 1):
-            tried = out.copy()
-            tried[r] = 0.5 * (low + high) if step else low
-            if program.row_activities[r]:
-                idle = np.zeros(len(program.activities), bool)
-                idle[program.row_activities[r]] = True
-                tried = settled(program, tried, idle)
-            if program.dual(tried) <= most:
-                high, best = tried[r], tried
-            else:
-                low = tried[r]
-            if high <= low:
-                break
-        out = best
+        out = _least(program, out, r, most)
     return out
+
+
+def _least(program: Program, duals: np.ndarray, r: int, most: float) -> np.ndarray:
+    """The prices with the least one of row ``r`` at which the dual is not above ``most``.
+
+    The dual is convex in it: a line through two prices that are too low meets ``most``
+    before the dual does, so it leads on to a better one. Every other try halves what is left.
+    """
+
+    def at(price: float) -> tuple[float, np.ndarray, float]:
+        tried = duals.copy()
+        tried[r] = price
+        if program.row_activities[r]:
+            idle = np.zeros(len(program.activities), bool)
+            idle[program.row_activities[r]] = True
+            tried = settled(program, tried, idle)
+        return float(tried[r]), tried, program.dual(tried) - most
+
+    high, best = float(duals[r]), duals
+    near = _NEAR * high
+    price, tried, above = at(0.0)
+    if above <= 0.0:
+        return tried
+    low, before = (price, above), (price, above)
+    for step in range(_TRIES):
+        fall = before[1] - low[1]
+        if step % 2 and fall > 0.0:
+            line = low[0] + low[1] * (low[0] - before[0]) / fall
+            price = min(line + near, 0.5 * (line + high))
+        else:
+            price = 0.5 * (low[0] + high)
+        price, tried, above = at(price)
+        if above <= 0.0:
+            high, best = price, tried
+        else:
+            low, before = (price, above), low
+        if high - low[0] <= 2.0 * near:
+            break
+    return best

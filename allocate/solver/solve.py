@@ -204,7 +204,7 @@ class _Work:
         """What was found, for the reader."""
         final = self.final
         built, answer = self._found
-        after = advance(built, answer.allocation, refine_speeds=False)
+        after = advance(built, answer.allocation)
         return Solution(
             loaded=self.loaded,
             built=built,

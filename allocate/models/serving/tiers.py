@@ -57,7 +57,7 @@ class Tier:
         """How the lane's rows and slots begin."""
         return menus.lane_key(self.family, self.utilisation)
 
-    @property
+    @cached_property
     def tpot(self) -> float:
         """Seconds a token."""
         return float(self.lane.tpot(self.utilisation))
@@ -79,7 +79,7 @@ class Tier:
         """Replicas for an uncached prompt token an hour."""
         return self.load * self.lane.delta
 
-    @property
+    @cached_property
     def ttft_per_token(self) -> float:
         """δ/(1 − u): seconds to the first token, for an uncached prompt token."""
         return float(self.lane.ttft(1.0, self.utilisation))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from allocate.models.builder import HOUR, Use
 from allocate.models.config import Config
@@ -34,12 +35,20 @@ def ways(config: Config, lane_tiers: Sequence[Tier], reuse: Mapping[str, Reuse])
     """Every way through own deployments: a lane alone or a pair, a retention, a shared prefix."""
     out: list[Way] = []
     for first, then in _pairs(lane_tiers):
+        decoded = tuple(
+            u
+            for u in (
+                *_decode("request", "output", "context_output", then, config),
+                *_decode("output", "one", "context", then, config),
+            )
+            if u.coefficient
+        )
         kept = [0.0]
         if reuse and first.memory is not None:
             kept += [c for c in config.caching.retention_s if c > 0]
         for c in kept:
             for shared in (False, True) if first.resident else (False,):
-                out.append(_way(config, first, then, c, shared, reuse))
+                out.append(_way(config, first, then, decoded, (c, shared), reuse))
     return out
 
 
@@ -72,15 +81,22 @@ def uncached_shares(
     """
     out = prompt_shares(config)
     if kept > 0:
-        out |= {f"prefix:{p}": 1.0 - float(r.value(kept)) for p, r in reuse.items()}
+        out |= {f"prefix:{p}": 1.0 - _of_reuse(r, kept)[0] for p, r in reuse.items()}
     if shared:
         out |= {f"shared:{g}": 1.0 - s.hit for g, s in config.caching.sharing.items()}
     return out
 
 
 def _way(
-    config: Config, first: Tier, then: Tier, kept: float, shared: bool, reuse: Mapping[str, Reuse]
+    config: Config,
+    first: Tier,
+    then: Tier,
+    decoded: tuple[Use, ...],
+    how: tuple[float, bool],
+    reuse: Mapping[str, Reuse],
 ) -> Way:
+    """The way with retention and use of a shared prefix as ``how`` says."""
+    kept, shared = how
     uncached, prompt = uncached_shares(config, reuse, kept, shared), prompt_shares(config)
     transfer = 0.0 if first is then else then.spec.kv_transfer_ms_per_ktok / 1e6
     uses: list[Use] = []
@@ -89,8 +105,6 @@ def _way(
     uses += [Use("request", feature, "latency", transfer) for feature in prompt]
     uses += _prefill("input", "one", first, config, 1.0)
     uses.append(Use("input", "one", "latency", transfer))
-    uses += _decode("request", "output", "context_output", then, config)
-    uses += _decode("output", "one", "context", then, config)
     if kept > 0:
         uses += _kept(first, kept, reuse)
     if shared:
@@ -106,7 +120,7 @@ def _way(
     }
     return Way(
         then.spec.model,
-        tuple(u for u in uses if u.coefficient),
+        (*(u for u in uses if u.coefficient), *decoded),
         labels,
         then.tpot,
         first.ttft_per_token,
@@ -120,9 +134,15 @@ def _kept(first: Tier, kept: float, reuse: Mapping[str, Reuse]) -> Iterator[Use]
     """Memory of prefixes that stay, and what their reuse may cost."""
     assert first.memory is not None  # only such lanes offer retention
     for p, r in reuse.items():
-        held = first.gb_per_token / HOUR * r.held(kept)
-        yield Use("request", f"prefix:{p}", first.memory, held)
-        yield Use("request", f"value:{p}", "misled", r.mislead(kept))
+        _, held, misled = _of_reuse(r, kept)
+        yield Use("request", f"prefix:{p}", first.memory, first.gb_per_token / HOUR * held)
+        yield Use("request", f"value:{p}", "misled", misled)
+
+
+@lru_cache(maxsize=1024)
+def _of_reuse(reuse: Reuse, kept: float) -> tuple[float, float, float]:
+    """What keeping prefixes for so long finds, holds and misleads: the same on every lane."""
+    return float(reuse.value(kept)), reuse.held(kept), reuse.mislead(kept)
 
 
 def _resident(config: Config, first: Tier) -> Iterator[Use]:

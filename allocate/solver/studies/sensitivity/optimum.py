@@ -93,7 +93,7 @@ class Optimum:
 
     def _disagreement(self, built: Built, system: System, point: Point) -> np.ndarray:
         """Numbers of the state less what the answer makes of them."""
-        implied = advance(built, system.allocation(point), refine_speeds=False).numbers
+        implied = advance(built, system.allocation(point)).numbers
         return np.array([built.state.numbers[k] - implied[k] for k in self.keys])
 
     @cached_property
