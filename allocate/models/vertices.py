@@ -35,7 +35,7 @@ def vertices(
     cannot be told: at an end of the menu, or where its arms differ from its neighbours' in more
     than speed.
     """
-    running = _Running(program, allocation, duals)
+    running = _Running(program, [t.key for t in tiers], allocation, duals)
     least = _WORTH * program.scale(program.welfare(allocation))
     out: dict[str, dict[float, list[float]]] = {}
     for three in _threes(tiers):
@@ -146,6 +146,7 @@ class _Running:
     """What an answer runs, by tier."""
 
     program: Program
+    lanes: Sequence[str]
     allocation: Allocation
     duals: np.ndarray
 
@@ -165,11 +166,15 @@ class _Running:
     @cached_property
     def rows(self) -> dict[str, dict[str, int]]:
         """Lane → what a row counts → row."""
-        out: dict[str, dict[str, int]] = {}
-        for i, row in enumerate(self.program.rows):
-            lane, _, what = row.name.partition(" ")
-            out.setdefault(lane, {})[what] = i
-        return out
+        rows = self.program.rows
+        return {
+            lane: {
+                row.name.removeprefix(lane): i
+                for i, row in enumerate(rows)
+                if row.name.startswith(f"{lane} ")
+            }
+            for lane in self.lanes
+        }
 
     @cached_property
     def beside(self) -> dict[str, dict[tuple, int]]:

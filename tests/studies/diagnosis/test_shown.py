@@ -42,12 +42,12 @@ def test_one_rule_alone_brings_no_more_than_its_findings(fleet, code):
 
 
 def test_what_is_not_selected_is_on_top_of_what_is(fleet):
-    """Keeping prefixes too long hides in part what the cheaper model would save."""
+    """A prefix kept for less long frees memory that the cheaper model would not have used."""
     whole = examine(*fleet)
     router, cache = (examine(*fleet, codes=chosen([c])) for c in ("AL1", "AL402"))
     one_by_one = total(router) + total(cache)
     assert total(whole) == pytest.approx(one_by_one)
-    assert whole.ledger.shown > one_by_one + 1.0
+    assert whole.ledger.shown < one_by_one - 0.5
     for found in (router, cache):
         (aside,) = (line for line in found.ledger.lines if line.named and not line.shown)
         assert aside.what == "unselected"
@@ -55,9 +55,13 @@ def test_what_is_not_selected_is_on_top_of_what_is(fleet):
 
 
 def test_more_together_than_one_by_one_is_said(fleet):
-    text = " ".join(draw_diagnosis(examine(*fleet).to_dict(), "table", to_file=True).split())
-    assert "(together they are more than the sum: one hides another)" in text
+    found = examine(*fleet).to_dict()
+    said = "(together they are more than the sum: one hides another)"
+    text = " ".join(draw_diagnosis(found, "table", to_file=True).split())
+    assert said not in text
     assert "the rest once others leave" in text
+    found["totals"]["together"] = 1.01 * found["totals"]["sum"]
+    assert said in " ".join(draw_diagnosis(found, "table", to_file=True).split())
     alone = examine(*fleet, codes=["AL402"]).to_dict()
     assert "more than the sum" not in draw_diagnosis(alone, "table", to_file=True)
     assert re.search(r"\(\d of rules not asked for, worth \$6\d\d\.\d\d/h more\)", verdict(alone))

@@ -28,6 +28,7 @@ from allocate.solver.studies.diagnosis.stage import Progress, Stage, stage
 from allocate.solver.studies.diagnosis.staleness import Capital
 from allocate.solver.studies.diagnosis.suppressions import sort_out
 from allocate.solver.studies.diagnosis.turned import Refused
+from allocate.solver.studies.diagnosis.unused import shared_as_used
 from allocate.solver.studies.diagnosis.verification import under_verification, unverified
 from allocate.solver.studies.diagnosis.view import View
 from allocate.solver.studies.scene import Outcome
@@ -186,7 +187,8 @@ def examine(
     """Diagnose any outcome of a stage."""
     codes = frozenset(codes)
     ground, requests = on.requests(outcome)
-    view = View(ground, on.duals(ground.program), requests)
+    duals = shared_as_used(ground.program, on.duals(ground.program), requests)
+    view = View(ground, duals, requests)
     repairs, refused = Repairs(view), Refused(view)
     at_shared = _reported(view, {d: repairs.of(d) for d in DECISIONS})
     local = Local(repairs, refused, on.usual)
