@@ -225,7 +225,8 @@ class RegretLine(Part):
     margin_usd: float | None = Field(..., description="best over next, a request")
     regret_usd: float | None = Field(..., description="left against the best model, a request")
     hindsight_usd: float | None = Field(
-        ..., description="bound on what knowing who succeeds could bring a request"
+        ...,
+        description="bound on what knowing who succeeds could bring a request, tokens as they are",
     )
     requests_per_h: float
 

@@ -23,7 +23,7 @@ from allocate.solver.warm import start_of
 
 _STOPPED = "stopped at your request: this is the best answer so far, not the last one"
 _UNRANGED = "stopped at your request before the prices had ranges: how far they hold is not known"
-_NOT_SEARCHED = (
+NOT_SEARCHED = (
     "training × routing is a fixed point: routing and training agree with each other, but "
     "another pair could be better; whether one is was not searched (--global SECONDS does)"
 )
@@ -211,7 +211,7 @@ class Solution:
         """What was found beside the convex answer, or is not proved about other capabilities."""
         found = self.everywhere
         if found is None:
-            return [] if self.loaded.config.training is None else [_NOT_SEARCHED]
+            return [] if self.loaded.config.training is None else [NOT_SEARCHED]
         c, gain = found.certificate, found.certificate.welfare - found.local
         out = []
         if gain > c.tolerance * abs(c.welfare):

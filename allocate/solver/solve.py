@@ -16,6 +16,7 @@ from allocate.solver.agreement import Round, moved, rounds, widened
 from allocate.solver.answer import METHODS, Answer, Progress, Request, answer_to
 from allocate.solver.barred import lowered
 from allocate.solver.exact.globally import Global, TooMany, globally
+from allocate.solver.exact.second_start import second_start
 from allocate.solver.feasibility import conflicts
 from allocate.solver.methods.start import first_prices
 from allocate.solver.ranges import Range, price_ranges
@@ -138,6 +139,10 @@ class _Work:
         self._keep(Round(built, first))
         for latest in rounds(self.loaded, Round(built, first), self.request):
             self._keep(latest)
+        if config.training is not None and self._found.answer.certificate.holds:
+            other = second_start(self.loaded, self._found, self.request)
+            if other is not None:
+                self._keep(other)
         self._look_everywhere()
         quiet = Request("prices", self.request.tolerance, self.request.seed)
         self.whole = whole_numbers(

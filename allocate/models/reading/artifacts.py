@@ -31,7 +31,8 @@ class Dashboard:
 
         ``regret_usd`` is what a mean request leaves behind at the shared prices, against the
         best model known beforehand. ``hindsight_usd`` bounds what it could gain if it were
-        known beforehand which models solve it, however their successes hang together. Of
+        known beforehand which models solve it, each with the tokens that are best on it without
+        that knowledge, however their successes hang together. Of
         many classes only those with the most requests.
         """
         return self._regrets

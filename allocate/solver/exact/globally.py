@@ -8,7 +8,8 @@ follows on the menu that they end with.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,12 +107,12 @@ def globally(
     began, kept, solves, local = time.perf_counter(), [found], 0, None
     while True:
         latest = kept[-1]
-        goods = _goods(loaded, latest)
+        goods = goods_at(loaded, latest)
         if goods is None:
             return kept[1:], None
         if len(goods.goods) > _GOODS:
             raise TooMany
-        amounts, allocation, value = _own(goods, latest, request)
+        amounts, allocation, value = own_value(goods, latest, request)
         local = (value, amounts) if local is None else local
         tolerance = max(GAP, request.tolerance)
         left = seconds - (time.perf_counter() - began)
@@ -122,10 +123,11 @@ def globally(
         )
         following = None
         if better and len(kept) <= _TURNS and ended.stopped != "user":
-            following = _from(loaded, latest, goods, problem.leader, request)
+            begun = restarted(loaded, latest, goods, problem.leader, request)
+            following = next(iter(deque(begun, maxlen=1)), None)
         if (
             following is not None
-            and _own(goods_of(loaded, following), following, request)[2] > value
+            and own_value(goods_of(loaded, following), following, request)[2] > value
         ):
             kept.append(following)
             continue
@@ -143,18 +145,19 @@ def globally(
         )
 
 
-def _goods(loaded: Loaded, at: Round) -> Shared | None:
+def goods_at(loaded: Loaded, at: Round) -> Shared | None:
+    """The program with its public goods on the menu of a round; None without any."""
     return shared_of(loaded.config, loaded.classes, at.built.state)
 
 
 def goods_of(loaded: Loaded, at: Round) -> Shared:
     """The program with its public goods on the menu of a round; there must be some."""
-    goods = _goods(loaded, at)
+    goods = goods_at(loaded, at)
     assert goods is not None, "no public goods"
     return goods
 
 
-def _own(goods: Shared, at: Round, request: Request) -> tuple[np.ndarray, Allocation, float]:
+def own_value(goods: Shared, at: Round, request: Request) -> tuple[np.ndarray, Allocation, float]:
     """What an answer makes of the goods, itself in the shared program, and its true welfare."""
     placed = goods.placed(at.answer.program, at.answer.allocation)
     amounts = np.minimum(goods.made(placed), goods.most)
@@ -199,10 +202,10 @@ def bounded(program: Program, duals: np.ndarray, request: Request) -> Answer:
     return Answer(program, duals, nothing_done, unreached, "prices")
 
 
-def _from(
+def restarted(
     loaded: Loaded, at: Round, goods: Shared, leader: Point, request: Request
-) -> Round | None:
-    """The last certified round that begins at a point of the search."""
+) -> Iterator[Round]:
+    """Certified rounds that begin at a point of the search; none if the first is not."""
     made = np.minimum(goods.made(leader.allocation), goods.most)
     names = [g.name for g in goods.goods]
     state = replace(
@@ -214,9 +217,6 @@ def _from(
     known = {r.name: d for r, d in zip(goods.program.rows, leader.prices, strict=True)}
     start = np.array([known.get(r.name, 0.0) for r in built.program.rows])
     answer = answer_to(built.program, start, request, warm=True, said={"phase": "training"})
-    if not answer.certificate.holds:
-        return None
-    latest = Round(built, answer)
-    for following in rounds(loaded, latest, request):
-        latest = following
-    return latest
+    if answer.certificate.holds:
+        yield Round(built, answer)
+        yield from rounds(loaded, Round(built, answer), request)

@@ -14,7 +14,7 @@ from pathlib import Path
 from allocate.errors import AllocateError, SolveError
 from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
-from allocate.solver.solution import Solution
+from allocate.solver.solution import NOT_SEARCHED, Solution
 from allocate.solver.solve import solve
 from allocate.solver.studies.attribution import attribute
 from allocate.solver.studies.baselines.bench import NAMES, Bench
@@ -32,9 +32,15 @@ from allocate.solver.studies.wedges import wedges
 
 REFERENCE = "greedy-tuned"
 _UNTUNED = {"greedy", "flat-price", "observed"}  # what needs no tuned knobs
+_SMALL = 1e-4  # of the joint welfare: what rounds of training leave open
 _FITS = 1e-9  # of a limit on spending: within it nothing is limited
 _RULES = "only local rules can be split by layer"
 _UNFOUND = "no joint answer was found at its spending, so nothing is said of it"
+_ELSEWHERE = (
+    "the joint answer is worth {more:,.2f} USD/h more than the one of `solve`: it starts from a "
+    "baseline's training too, and training × routing can settle at several answers (solve "
+    "--global SECONDS searches)"
+)
 Progress = Callable[[dict], None]
 
 
@@ -107,17 +113,22 @@ def compare(
                 failed[name] = f"{_UNFOUND} ({error})"
                 continue
             lines[name] = replace(twin, outcome=outcome)
+            best = _better(scene, best, twin.equal)
+        lines = {name: _beside(line, best) for name, line in lines.items()}
         if against in lines:
             tell({"phase": "splitting"})
             flat, reference = None, lines[against]
             if steps:
                 flat, reference = _with_flat(scene, reference, reasons)
+                best = _better(scene, best, reference.equal)
+                lines = {name: _beside(line, best) for name, line in lines.items()}
                 lines[against], split = reference, _split(reference, best, flat)
             wedge = wedges(reference.outcome, reference.equal.prices)
             decided = bench.decisions(against)
             if attribution and decided is not None:
                 told = attribute(scene, reference.outcome, decided, reference.equal, tell)
-                reference = replace(reference, equal=told.best)
+                best = _better(scene, best, told.best)
+                reference = _beside(replace(reference, equal=told.best), best)
                 lines[against] = reference
                 split = None if split is None else _split(reference, best, flat)
     except KeyboardInterrupt:
@@ -129,6 +140,8 @@ def compare(
         early = "stopped before the gain was split by layer" if stopped else None
         undrawn = None if against in lines else f"there is no `{against}` to compare with"
         reasons["attribution"] = unasked or early or undrawn or _RULES
+    if loaded.config.training is not None:
+        warnings.append(_local(best, solution))
     return Comparison(
         *(loaded, best, solution, lines, failed, against, split, told, wedge),
         *(stopped, warnings, reasons),
@@ -175,14 +188,45 @@ def _alike(one: Outcome, other: Outcome) -> bool:
 
 
 def _line(scene: Scene, outcome: Outcome, best: Answer, least: bool) -> Line:
-    caps = Caps(outcome.machines, outcome.spend)
-    fits = best.spend <= caps.total * (1 + _FITS) and (best.machines <= caps.machines * (1 + _FITS))
-    equal = best
-    if not fits:
+    caps, equal = Caps(outcome.machines, outcome.spend), best
+    if not _fits(best, outcome) or outcome.welfare > best.welfare:
         plans = [best.invested]
         equal = joint(scene, caps, best.prices, outcome.invested, also=plans)
     enough = _enough(scene, caps, outcome, equal) if least else None
     return Line(outcome, best.welfare - outcome.welfare, equal, enough)
+
+
+def _fits(answer: Answer, outcome: Outcome) -> bool:
+    """Whether an answer spends no more than a baseline."""
+    total, machines = outcome.spend * (1 + _FITS), outcome.machines * (1 + _FITS)
+    return answer.spend <= total and answer.machines <= machines
+
+
+def _better(scene: Scene, best: Answer, other: Answer) -> Answer:
+    """Training × routing is not convex: what a baseline's training led to may be worth more."""
+    if other.welfare <= best.welfare + _SMALL * abs(best.welfare):
+        return best
+    try:
+        free = joint(scene, Caps(), other.prices, other.invested, also=[best.invested])
+    except SolveError:
+        return other
+    return max(other, free, key=lambda answer: answer.welfare)
+
+
+def _beside(line: Line, best: Answer) -> Line:
+    """The line beside the best answer that was found anywhere."""
+    equal = line.equal
+    if best.welfare > equal.welfare and _fits(best, line.outcome):
+        equal = best
+    return replace(line, gain=best.welfare - line.outcome.welfare, equal=equal)
+
+
+def _local(best: Answer, solution: Solution) -> str:
+    """What is to be said of a joint answer that is only locally the best."""
+    more = best.welfare - solution.welfare
+    if more > best.error + solution.certificate.error + _SMALL * abs(best.welfare):
+        return _ELSEWHERE.format(more=more)
+    return NOT_SEARCHED
 
 
 def _enough(

@@ -130,6 +130,7 @@ class Comparison:
             shares,
             scarce,
             0.0 if untuned is None else untuned.counted,
+            line.gain - line.equal_gain,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from allocate.solver.studies.joint import Answer, held
 from allocate.solver.studies.scene import Scene
 
 _SOLVES = 10
-_CHEAP = 1e-3  # of its price: what a dollar counts for where worth alone is wanted
+_CHEAP = (1e-3, 1e-6, 1e-9)  # of its price: what a dollar counts for where worth is wanted
 _DEAR = 1e3  # times its price: what it counts for where as little as possible is wanted
 
 
@@ -49,7 +49,9 @@ class _Frontier:
     """The curve as far as it is known: a point on either side of the target, and a bound."""
 
     def __init__(self, scene: Scene, caps: Caps, at: Answer, target: float):
-        self.scene, self.caps, self.target = scene, caps, target
+        self.scene, self.caps = scene, caps
+        # as much to the tolerance: where success saturates, the last digits cost without end
+        self.target = target - scene.tolerance * abs(target)
         self.plan, self.prices = at.invested, at.prices
         self.bound = 0.0  # no spending below it is worth the target
         self.below: _Point | None = None
@@ -62,7 +64,9 @@ class _Frontier:
     def least(self, tolerance: float) -> tuple[float, float]:
         """Close in on the target from both sides."""
         if self.above is None:
-            self._look(_CHEAP)
+            for price in _CHEAP:
+                if self.above is None:
+                    self._look(price)
             if self.above is None:  # with this training only the baseline itself is worth it
                 return self.caps.total, min(self.bound, self.caps.total)
         if self.below is None:

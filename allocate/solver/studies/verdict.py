@@ -10,6 +10,7 @@ _NAMES = {
     "serving": "serving",
     "training": "training",
 }
+_LITTLE = 1e-3  # of a baseline's welfare: what more spending brings and is not worth a word
 _SEEING = "seeing V, λ and ρ"
 
 
@@ -22,6 +23,7 @@ def verdict(
     shares: Mapping[str, float] | None,
     scarce: bool | None = None,
     untuned: float = 0.0,
+    more: float = 0.0,
 ) -> str:
     """One sentence on the gain over a baseline at equal spend; all amounts in USD per hour.
 
@@ -34,11 +36,14 @@ def verdict(
         shares: the gain by layer.
         scarce: whether a capacity or limit binds in the joint answer; None where not known.
         untuned: what ``greedy`` loses at its own spending, for a verdict on ``greedy-tuned``.
+        more: what the joint answer gains beyond equal spend, by spending more.
     """
     what = "the tuned local rules" if name == "greedy-tuned" else f"`{name}`"
     if gain <= error:
         text = f"No gain: at equal spend joint allocation is worth no more than {what}"
-        return f"{text}{_scarcity(scarce)}{_defaults(name, untuned, error)}."
+        little = max(error, _LITTLE * abs(welfare))
+        why = _scarcity(scarce) if more <= little else f"; more budget would bring ${_usd(more)}/h"
+        return f"{text}{why}{_defaults(name, untuned, error)}."
     share = f" ({_percent(gain / welfare)} %)" if welfare > 0 else ""
     text = f"At equal spend joint allocation gains ${_usd(gain)}/h{share} over {what}"
     if split is not None:

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from allocate.models.config import Accepted
-from allocate.models.loader import load_dict
+from allocate.models.loader import load, load_dict
 from allocate.solver.studies.diagnosis.finding import Finding, usd
 from allocate.solver.studies.diagnosis.rules import RULES, RuleError, chosen, rule
 from allocate.solver.studies.diagnosis.study import diagnose
 from allocate.solver.studies.diagnosis.suppressions import SuppressionError, sort_out
 from benchmarks.evidence.plant import MODES
+
+EXAMPLE = Path(__file__).parents[3] / "docs" / "codes" / "example.yaml"
 
 
 def finding(code: str = "AL101", **where: str) -> Finding:
@@ -97,3 +99,37 @@ def test_a_sentence_has_the_numbers_of_its_sides():
         "$0.012",
         "$0.000031",
     ]
+
+
+def test_a_fault_that_looks_small_beside_another_is_still_named(tmp_path):
+    """`deploy` acts alone and unverified on the worse model: each of the three is a fault."""
+    table = tmp_path / "today.csv"
+    table.write_text(
+        "class,model,autonomy,share,deployment,tpot_ms,retention_s,tokens_work,tokens_verify,"
+        "asset,update_tokens\n"
+        "answer,bought,free,1,,,,1212,0,,\n"
+        "deploy,own,free,1,lane,40,60,3843,0,,\n"
+        ",,,,,,,,,sft,12000000\n"
+    )
+    found = diagnose(load(EXAMPLE), table)
+    of_deploy = {f.code for f in found.findings if f.where.get("class") == "deploy"}
+    assert of_deploy == {"AL102", "AL201", "AL202"}
+    assert found.ledger.shown == pytest.approx(found.gap, rel=1e-4)
+    assert not any(line.what == "supervision" for line in found.ledger.lines)
+
+
+def test_where_nothing_is_served_and_something_stands_idle():
+    """`greedy` wants the best model, which no limit on waiting lets it have; GPUs wait for work."""
+    lane = {"model": "own", "gpu": "h", "alpha_ms": 10, "beta_ms": 0.1}
+    config = {
+        "version": 1,
+        "models": {"slow": {"quality": 0.9, "latency_per_task_s": 4}, "own": {"quality": 0.5}},
+        "gpus": {"h": {"available": 0.1, "price_usd_per_h": 1}},
+        "deployments": {"lane": lane},
+        "classes": {"a": {"rate_per_s": 1, "value_usd": 1.0, "output_tokens": 100}},
+        "limits": {"latency": {"mean": {"mean_s": 2.0, "classes": ["a"]}}},
+    }
+    found = diagnose(load_dict(config))
+    assert found.outcome.solution.allocation.flows[0].requests.sum() == 0
+    assert found.gap > 0
+    assert found.ledger.total == pytest.approx(found.gap, rel=1e-6)

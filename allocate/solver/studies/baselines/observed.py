@@ -134,7 +134,7 @@ def _parts(ground: Ground, observed: Observed, loaded: Loaded, assumed: list[str
         rows = told.get(name, [])
         for member in order[start[number[name]] : start[number[name] + 1]]:
             period = built.periods[stream.period[member]]
-            mine = [r for r in rows if r.period in (None, period)]
+            mine = [r for r in rows if _in(r.period, period)]
             shares = [_share(ground, r, int(member), len(mine), observed.path) for r in mine]
             if sum(shares) > 1.0 + 1e-6:  # nobody can serve more than arrives
                 _once(assumed, f"{name}: more than all that arrives; scaled down to it")
@@ -159,6 +159,11 @@ def _parts(ground: Ground, observed: Observed, loaded: Loaded, assumed: list[str
                 out.append(_Part(int(member), arm, share * float(stream.rate[member]), tokens))
     whole.check()
     return out
+
+
+def _in(named: str | None, period: str) -> bool:
+    """Whether a row speaks of a period, in whatever scenario."""
+    return named in (None, period) or period.endswith(f": {named}")
 
 
 def _cap(ground: Ground, arm: int, use: int) -> float:
@@ -195,6 +200,8 @@ def _arm(
 ) -> int:
     """The open arm that a row describes; what it leaves open is what ``greedy`` does."""
     fine = ground.opened[member].copy()
+    if row.went is not None:
+        fine &= row.went.arms(ground, int(ground.stream.period[member]))
     if row.model is not None:
         fine &= ground.model_of == ground.models.index(row.model)
     if row.autonomy is not None:
@@ -211,7 +218,11 @@ def _arm(
         where = row.line or None
         raise DataError([Problem("OBS003", message, file=observed.path, line=where, hint=hint)])
     own = fine & ground.own
-    if own.any() and (row.deployment is not None or not (fine & ~ground.own).any()):
+    if (
+        row.went is None
+        and own.any()
+        and (row.deployment is not None or not (fine & ~ground.own).any())
+    ):
         fine = own
         period = ground.built.periods[ground.stream.period[member]]
         busy = row.utilisation or observed.busy(row.deployment, period)

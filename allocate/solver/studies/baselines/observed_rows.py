@@ -1,4 +1,4 @@
-"""Rows of what is done today, from a table or a result of ``solve``, and their places in it."""
+"""Rows of a table of what is done today, and their places in it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from allocate.errors import DataError, Problem
-from allocate.models import lanes as menus
-from allocate.models.loader import Loaded
 from allocate.models.paths import nearest
 
 KINDS = ("rollout", "verifier", "update")
@@ -112,33 +110,3 @@ def _unknown(path: Path, cells: Cells, column: str, known: Sequence[str]) -> Pro
 def _refuse(path: Path, why: str) -> None:
     hint = "give a .csv, .csv.gz or .parquet table, or a .json result of `allocate solve`"
     raise DataError([Problem("OBS001", f"cannot read `{path}`: {why}", file=str(path), hint=hint)])
-
-
-def result_rows(path: Path, loaded: Loaded) -> list[Row]:
-    """Rows of a result document: its own speeds, tokens and training."""
-    from allocate.solver.result import read_result
-
-    layers = read_result(path)["layers"]
-    spent = {
-        (r["class"], r.get("period"), r["model"], r["autonomy"]): r for r in layers["autonomy"]
-    }
-    rows: list[Row] = []
-    of = menus.deployments(loaded.config)
-    for lane in layers["serving"]:
-        name = of.get(menus.family_of(lane["lane"]))
-        if lane.get("tpot_ms") is not None and name is not None:
-            rows.append((None, {"deployment": name, "tpot_ms": lane["tpot_ms"]}))
-    for r in layers["router"]:
-        if r["autonomy"] == "declined":
-            continue
-        row = {k: r.get(k) for k in ("class", "period", "model", "autonomy", "share")}
-        own = [menus.family_of(lane) for lane in r.get("lanes") or ()]
-        if own:
-            name = of.get(own[0], own[0])  # one that the config has not is said by its name
-            row |= {"deployment": name, "retention_s": r.get("retention_s")}
-        tokens = spent.get((r["class"], r.get("period"), r["model"], r["autonomy"]), {})
-        rows.append((None, row | {f"tokens_{u}": t for u, t in tokens.get("tokens", {}).items()}))
-    for r in layers["training"]:
-        amounts = {f"{k}_tokens": r.get(f"{k}_tokens") for k in KINDS}
-        rows.append((None, {"asset": r["asset"], "staleness": r.get("staleness"), **amounts}))
-    return rows

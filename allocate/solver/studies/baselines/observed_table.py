@@ -22,12 +22,13 @@ from allocate.errors import DataError, Problem
 from allocate.models import lanes as menus
 from allocate.models.config import Config
 from allocate.models.loader import Loaded
+from allocate.models.moments import Moments
 from allocate.models.paths import nearest
+from allocate.solver.studies.baselines.observed_result import Went, result_rows
 from allocate.solver.studies.baselines.observed_rows import (
     KINDS,
     TEXTS,
     Cells,
-    result_rows,
     table_rows,
 )
 
@@ -50,6 +51,7 @@ class Sent:
     utilisation: float | None
     retention_s: float | None
     line: int
+    went: Went | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Observed:
     def speeds(self, config: Config) -> dict[str, list[float]]:
         """Utilisations that the rows name, by lane family, where the config lets them be any."""
         out: dict[str, list[float]] = {}
+        for family, busy in (lane for s in self.sent if s.went for lane in s.went.lanes):
+            out.setdefault(family, []).append(busy)
         named = [(name, busy) for (name, _), busy in self.lanes.items()]
         for name, busy in [*named, *((s.deployment, s.utilisation) for s in self.sent)]:
             d = config.deployments.get(name or "")
@@ -103,7 +107,7 @@ def read_observed(path: str | Path, loaded: Loaded) -> Observed:
     reader = _Reader(path, loaded)
     for line, row in rows:
         reader.take(line, row)
-    if not reader.sent and not reader.problems:
+    if not reader.sent and not reader.problems and path.suffix != ".json":
         reader.say(None, None, "no row has a class", "name the class, model and share", "OBS001")
     if reader.problems:
         raise DataError(reader.problems)
@@ -139,7 +143,7 @@ class _Reader:
         assets = config.training.assets if config.training is not None else {}
         known = {
             "class": self.loaded.classes.names,
-            "period": config.periods,
+            "period": (*config.periods, *Moments.of(config).names),
             "model": config.models,
             "autonomy": config.autonomy,
             "deployment": config.deployments,
@@ -162,13 +166,13 @@ class _Reader:
     def take(self, line: int | None, row: dict[str, Any]) -> None:
         """Put one row where it belongs."""
         texts = {k: _text(row.get(k)) for k in TEXTS}
-        numbers = {k: self._number(line, k, row.get(k)) for k in row if k not in TEXTS}
+        numbers = {k: self._number(line, k, row[k]) for k in row if k not in (*TEXTS, "went")}
         for what, name in texts.items():
             self._known(line, what, name)
         self._placed(line, texts, numbers)
         busy = self._busy(line, texts["deployment"], numbers)
         if texts["class"] is not None:
-            self._request(line, texts, numbers, busy)
+            self._request(line, texts, numbers, busy, row.get("went"))
         elif texts["asset"] is not None:
             given = {k: numbers.get(f"{k}_tokens") for k in KINDS}
             if set(given.values()) == {None} and line is not None:
@@ -192,6 +196,7 @@ class _Reader:
         texts: Mapping[str, str | None],
         numbers: Mapping[str, float | None],
         busy: float | None,
+        went: Went | None,
     ) -> None:
         tokens = {u: numbers.get(f"tokens_{u}") for u in self.loaded.config.token_uses}
         share = numbers.get("share")
@@ -210,6 +215,7 @@ class _Reader:
                 utilisation=busy,
                 retention_s=numbers.get("retention_s"),
                 line=line or 0,
+                went=went,
             )
         )
 

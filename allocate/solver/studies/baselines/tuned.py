@@ -1,9 +1,10 @@
 """``greedy-tuned``: the same local rules with every knob set where TRUE welfare is largest.
 
-Knob after knob is tried over its whole range, with the others as they are, until a round
-changes nothing (or for a few rounds); approval is tuned for each action class. Starts are the
-defaults and the best of a coarse grid, and the best end is kept. These are the strongest
-local rules of their kind: they were tuned on the very welfare that they are judged by.
+Knob after knob is tried over a grid, with the others as they are, until a round changes
+nothing (or for a few rounds); approval is tuned for each action class. Starts are the
+defaults and the best of a coarse grid. From the best end every knob that is a number, not a
+choice from a menu of lanes, goes on in steps, beyond the ends of its grid too. These are the
+strongest local rules of their kind: they were tuned on the very welfare that they are judged by.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import product
 
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.greedy import Knobs, decide
+from allocate.solver.studies.baselines.polish import polished
 from allocate.solver.studies.baselines.settle import settle
 from allocate.solver.studies.baselines.trainer import best_score
 from allocate.solver.studies.investment import Investment
@@ -21,9 +23,9 @@ from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, spending
 
 FLOORS = (0.0, *(round(0.3 + 0.05 * i, 2) for i in range(15)))
-CAPS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0)
+CAPS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0, 12.0, 48.0)
 VERIFY = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
-UTILISATIONS = (0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9)
+UTILISATIONS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 0.97, 0.9999)
 SHARES = (0.0, 0.05, 0.1, 0.172, 0.35)
 _ROUNDS = 4
 _STARTS = 3  # of the coarse grid
@@ -93,12 +95,28 @@ class Workshop:
                 break
         return best
 
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Knobs that are numbers, and that this config has anything to set by."""
+        config, out = self.config, set()
+        if len(config.models) > 1:
+            out.add("quality_floor")
+        if any(u.exponent > 0 for u in config.token_uses.values()):
+            out.add("token_cap")
+        if any(u.risk_tokens is not None for u in config.token_uses.values()):
+            out.add("verify")
+        if config.deployments:
+            out.add("utilisation")
+        if config.training is not None:
+            out.add("training_share")
+        return frozenset(out)
+
     def _ranges(self) -> Iterator[Callable[[Knobs], list[Knobs]]]:
         def over(name: str, values: tuple) -> Callable[[Knobs], list[Knobs]]:
             return lambda knobs: [replace(knobs, **{name: v}) for v in values]
 
-        config = self.config
-        if len(config.models) > 1:
+        config, numbers = self.config, self.numbers
+        if "quality_floor" in numbers:
             yield over("quality_floor", FLOORS)
         if len(config.autonomy) > 1:
             for action in self.scene.loaded.classes.action.labels:
@@ -106,15 +124,16 @@ class Workshop:
                     replace(knobs, approval={**knobs.approval, action: level})
                     for level in config.autonomy
                 ]
-        if any(u.exponent > 0 for u in config.token_uses.values()):
-            yield over("token_cap", CAPS)
-        if any(u.risk_tokens is not None for u in config.token_uses.values()):
-            yield over("verify", VERIFY)
-        if config.deployments:
-            yield over("utilisation", UTILISATIONS)
+        for name, values in (
+            ("token_cap", CAPS),
+            ("verify", VERIFY),
+            ("utilisation", UTILISATIONS),
+        ):
+            if name in numbers:
+                yield over(name, values)
         if config.caching.reuse and config.deployments:
             yield over("retention_s", tuple(config.caching.retention_s))
-        if config.training is not None:
+        if "training_share" in numbers:
             yield over("training_share", SHARES)
 
 
@@ -126,7 +145,8 @@ def tune(workshop: Workshop) -> Knobs:
     starts = sorted({_key(k): k for k in _coarse(workshop)}.items())
     best = sorted((k for _, k in starts), key=workshop.welfare, reverse=True)[:_STARTS]
     ends = [workshop.tuned(knobs) for knobs in [Knobs(), *best]]
-    return max(ends, key=workshop.welfare)
+    best = max(ends, key=workshop.welfare)
+    return polished(workshop.welfare, workshop.numbers, best)
 
 
 def _coarse(workshop: Workshop) -> Iterator[Knobs]:

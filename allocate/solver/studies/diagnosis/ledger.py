@@ -34,9 +34,9 @@ class Line:
 
 _REST = {
     "model": ("model", "a better model is full, or hidden by another fault"),
-    "level": ("supervision", "asks where acting alone would do"),
-    "lane": ("lanes", "faster or other lanes than requests would pay for"),
-    "kept": ("retention", "prefixes that should be kept longer"),
+    "level": ("supervision", "asks too much, or too little beside another fault"),
+    "lane": ("lanes", "other lanes or speeds than requests would pay for"),
+    "kept": ("retention", "prefixes kept too briefly, or too long beside another fault"),
     "tokens": ("tokens", "too many or too few tokens"),
 }
 

@@ -140,7 +140,7 @@ class Local:
             names, have = decided(self.view, d), shares(self.view, d)
             more = {key for key, s in self.usual[d].items() if s > have.get(key, 0.0) + _MORE}
             fits = {int(k): [(int(k), n) in more for n in names] for k in np.unique(members)}
-            within[d] = np.array([fits[int(k)] for k in members], bool).reshape(len(members), -1)
+            within[d] = np.array([fits[int(k)] for k in members], bool).reshape(-1, len(names))
         within["verify"][:] = True
         return Repairs(self.view_here, within)
 

@@ -22,7 +22,7 @@ from allocate.solver.studies.diagnosis.walls import Walls
 DECISIONS = ("model", "level", "lane", "kept", "verify")
 """Model, level of autonomy, speed of the lane, retention of prefixes, tokens that verify."""
 ROUNDING = 1e-9  # of the money that a request moves
-_BLAME = 0.02  # of what a repair brings, that must be lost for good while the decision stands
+_BLAME = 0.002  # of what a repair brings, that must be lost for good while the decision stands
 _FAR = 1e12  # between a prefix that is resident and one that is not
 _AMOUNTS = 256  # different amounts of verification that are told apart
 

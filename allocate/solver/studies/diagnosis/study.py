@@ -12,6 +12,7 @@ from allocate.models.loader import Loaded
 from allocate.plain import plain
 from allocate.plots import Plotting
 from allocate.solver.result import head
+from allocate.solver.solution import NOT_SEARCHED
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
 from allocate.solver.studies.diagnosis.caching import cache_misuse, kept_too_long
@@ -33,6 +34,12 @@ from allocate.solver.studies.diagnosis.verification import under_verification, u
 from allocate.solver.studies.diagnosis.view import View
 from allocate.solver.studies.scene import Outcome
 
+_SMALL = 1e-4  # of the joint welfare: what rounds of training leave open
+_WORTH_MORE = (
+    "what is diagnosed is worth {more:,.2f} USD/h more than the joint answer: training × routing "
+    "can settle at several answers, and its prices say little of this one (solve --global SECONDS "
+    "searches)"
+)
 LEAST = 1e-4  # of the joint welfare: smaller findings are not worth a line
 
 
@@ -287,6 +294,12 @@ def _warnings(on: Stage, outcome: Outcome) -> list[str]:
     out = [str(w) for w in on.scene.loaded.warnings]
     if on.solution.status != "optimal":
         out.append(f"the joint answer is {on.solution.status}: its prices are not proved")
+    if on.scene.loaded.config.training is not None:
+        more = outcome.welfare - on.welfare
+        if more > on.error + outcome.violation + _SMALL * abs(on.welfare):
+            out.append(_WORTH_MORE.format(more=more))
+        elif on.solution.everywhere is None:
+            out.append(NOT_SEARCHED)
     share = outcome.about.get("turned_away")
     if share:
         out.append(f"{100 * share:.3g} % of what was logged does not fit the config's capacities")
