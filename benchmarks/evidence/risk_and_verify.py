@@ -196,8 +196,18 @@ def one_scale(t: pl.DataFrame) -> dict[str, Any]:
 # --- a model as the reviewer ---------------------------------------------------------------------
 
 
+def holm(p: np.ndarray) -> np.ndarray:
+    """[tests] p-values that hold for all tests together (Holm 1979)."""
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    return np.minimum(stepped, 1.0)[np.argsort(order)]
+
+
 def reviewed() -> list[dict[str, Any]]:
-    """Risk, cost, and tasks won and lost against the stronger model alone."""
+    """Risk, cost, and tasks won and lost against the stronger model alone.
+
+    ``p`` is of the exact sign test of one policy, ``p of all`` after Holm for all of them.
+    """
     t = pl.read_csv(DATA / "review_policies.csv")
     out = []
     for policy in (*ALONE, "sol_only", *REVIEWS):
@@ -214,6 +224,9 @@ def reviewed() -> list[dict[str, Any]]:
                 "p": float(binomtest(won, won + lost).pvalue) if won + lost else 1.0,
             }
         )
+    others = [line for line in out if line["policy"] != "sol_only"]
+    for line, p in zip(others, holm(np.array([x["p"] for x in others])), strict=True):
+        line["p of all"] = float(p)
     return out
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evidence import failure_modes, long_tail_regret, risk_and_verify
+from benchmarks.evidence.risk_and_verify import holm
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -132,3 +133,9 @@ def test_the_page_has_the_fresh_matrix():
             assert row["costly"] >= 40
             assert row["false"] <= 0.05 * row["of"]
     assert result["optimum_findings"] == 0
+
+
+def test_several_tests_together_are_judged_by_holm_s_steps():
+    p = holm(np.array([0.01, 0.04, 0.03, 0.5]))
+    assert p == pytest.approx([0.04, 0.09, 0.09, 0.5])  # 4 x 0.01, 3 x 0.03, at least that, 0.5
+    assert holm(np.array([0.6, 0.7])) == pytest.approx([1.0, 1.0])

@@ -7,41 +7,33 @@ worth as much; it is split into more budget, knowing and coordinating, and among
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from allocate.errors import AllocateError, SolveError
+from allocate.errors import AllocateError
 from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
 from allocate.solver.solution import NOT_SEARCHED, Solution
 from allocate.solver.solve import solve
-from allocate.solver.studies.attribution import attribute
 from allocate.solver.studies.baselines.bench import NAMES, Bench
-from allocate.solver.studies.baselines.flat import flat_price
 from allocate.solver.studies.baselines.greedy import Knobs
 from allocate.solver.studies.baselines.tuned import UTILISATIONS
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.common import IN_PARTS, in_parts, prices_of, with_speeds
-from allocate.solver.studies.comparison import Comparison, Line
+from allocate.solver.studies.comparison import Comparison
+from allocate.solver.studies.gains import SMALL, Gains, Progress
 from allocate.solver.studies.investment import plan_of
 from allocate.solver.studies.joint import Answer, joint
-from allocate.solver.studies.least import least_spend
-from allocate.solver.studies.scene import Outcome, Scene
-from allocate.solver.studies.wedges import wedges
+from allocate.solver.studies.scene import Scene
 
 REFERENCE = "greedy-tuned"
 _UNTUNED = {"greedy", "flat-price", "observed"}  # what needs no tuned knobs
-_SMALL = 1e-4  # of the joint welfare: what rounds of training leave open
-_FITS = 1e-9  # of a limit on spending: within it nothing is limited
 _RULES = "only local rules can be split by layer"
-_UNFOUND = "no joint answer was found at its spending, so nothing is said of it"
 _ELSEWHERE = (
     "the joint answer is worth {more:,.2f} USD/h more than the one of `solve`: it starts from a "
     "baseline's training too, and training × routing can settle at several answers (solve "
     "--global SECONDS searches)"
 )
-Progress = Callable[[dict], None]
 
 
 class CompareError(AllocateError):
@@ -93,59 +85,47 @@ def compare(
     )
     bench = bench.on(scene)
     best = joint(scene, Caps(), scene.prices, plan_of(solution.program, solution.allocation))
-    lines: dict[str, Line] = {}
-    failed: dict[str, str] = {}
-    split = told = None
-    reasons: dict[str, str] = {}
-    stopped, wedge = False, []
+    gains = Gains(scene, bench, against, best, tell)
+    stopped = False
     try:
         for done, name in enumerate(wanted, start=1):
             tell({"phase": "baselines", "done": done, "of": len(wanted), "what": name})
-            try:
-                outcome = bench.outcome(name)
-            except (LookupError, SolveError) as error:
-                failed[name] = str(error)
-                continue
-            alike = (x for x in lines.values() if _alike(x.outcome, outcome))
-            try:
-                twin = next(alike, None) or _line(scene, outcome, best, least)
-            except SolveError as error:  # it can be drawn: the baseline itself keeps the limits
-                failed[name] = f"{_UNFOUND} ({error})"
-                continue
-            lines[name] = replace(twin, outcome=outcome)
-            best = _better(scene, best, twin.equal)
-        lines = {name: _beside(line, best) for name, line in lines.items()}
-        if against in lines:
-            tell({"phase": "splitting"})
-            flat, reference = None, lines[against]
-            if steps:
-                flat, reference = _with_flat(scene, reference, reasons)
-                best = _better(scene, best, reference.equal)
-                lines = {name: _beside(line, best) for name, line in lines.items()}
-                lines[against], split = reference, _split(reference, best, flat)
-            wedge = wedges(reference.outcome, reference.equal.prices)
-            decided = bench.decisions(against)
-            if attribution and decided is not None:
-                told = attribute(scene, reference.outcome, decided, reference.equal, tell)
-                best = _better(scene, best, told.best)
-                reference = _beside(replace(reference, equal=told.best), best)
-                lines[against] = reference
-                split = None if split is None else _split(reference, best, flat)
+            gains.draw(name, least)
+        gains.split_up(steps, attribution)
     except KeyboardInterrupt:
-        if not lines:
+        if not gains.lines:
             raise
         stopped = True
-    if told is None:
-        unasked = "it was not asked for" if not attribution else None
-        early = "stopped before the gain was split by layer" if stopped else None
-        undrawn = None if against in lines else f"there is no `{against}` to compare with"
-        reasons["attribution"] = unasked or early or undrawn or _RULES
+    reasons = gains.reasons
+    if gains.told is None:
+        reasons = {**reasons, "attribution": _untold(gains, attribution, stopped)}
     if loaded.config.training is not None:
-        warnings.append(_local(best, solution))
+        warnings.append(_local(gains.best, solution))
     return Comparison(
-        *(loaded, best, solution, lines, failed, against, split, told, wedge),
-        *(stopped, warnings, reasons),
+        loaded,
+        gains.best,
+        solution,
+        gains.lines,
+        gains.failed,
+        against,
+        gains.split,
+        gains.told,
+        gains.wedges,
+        stopped,
+        warnings,
+        reasons,
     )
+
+
+def _untold(gains: Gains, asked: bool, stopped: bool) -> str:
+    """Why the gain was not shared out among the layers."""
+    if not asked:
+        return "it was not asked for"
+    if stopped:
+        return "stopped before the gain was split by layer"
+    if gains.against not in gains.lines:
+        return f"there is no `{gains.against}` to compare with"
+    return _RULES
 
 
 def _wanted(
@@ -181,94 +161,9 @@ def common_scene(
     return Scene(solution.loaded, with_speeds(solution, wanted), prices, tolerance)
 
 
-def _alike(one: Outcome, other: Outcome) -> bool:
-    """Whether two baselines came to the same allocation."""
-    a, b = one.solution.objective, other.solution.objective
-    return all(abs(a[k] - b[k]) <= 1e-12 * max(abs(a["value"]), 1e-300) for k in a)
-
-
-def _line(scene: Scene, outcome: Outcome, best: Answer, least: bool) -> Line:
-    caps, equal = Caps(outcome.machines, outcome.spend), best
-    if not _fits(best, outcome) or outcome.welfare > best.welfare:
-        plans = [best.invested]
-        equal = joint(scene, caps, best.prices, outcome.invested, also=plans)
-    enough = _enough(scene, caps, outcome, equal) if least else None
-    return Line(outcome, best.welfare - outcome.welfare, equal, enough)
-
-
-def _fits(answer: Answer, outcome: Outcome) -> bool:
-    """Whether an answer spends no more than a baseline."""
-    total, machines = outcome.spend * (1 + _FITS), outcome.machines * (1 + _FITS)
-    return answer.spend <= total and answer.machines <= machines
-
-
-def _better(scene: Scene, best: Answer, other: Answer) -> Answer:
-    """Training × routing is not convex: what a baseline's training led to may be worth more."""
-    if other.welfare <= best.welfare + _SMALL * abs(best.welfare):
-        return best
-    try:
-        free = joint(scene, Caps(), other.prices, other.invested, also=[best.invested])
-    except SolveError:
-        return other
-    return max(other, free, key=lambda answer: answer.welfare)
-
-
-def _beside(line: Line, best: Answer) -> Line:
-    """The line beside the best answer that was found anywhere."""
-    equal = line.equal
-    if best.welfare > equal.welfare and _fits(best, line.outcome):
-        equal = best
-    return replace(line, gain=best.welfare - line.outcome.welfare, equal=equal)
-
-
 def _local(best: Answer, solution: Solution) -> str:
     """What is to be said of a joint answer that is only locally the best."""
     more = best.welfare - solution.welfare
-    if more > best.error + solution.certificate.error + _SMALL * abs(best.welfare):
+    if more > best.error + solution.certificate.error + SMALL * abs(best.welfare):
         return _ELSEWHERE.format(more=more)
     return NOT_SEARCHED
-
-
-def _enough(
-    scene: Scene, caps: Caps, outcome: Outcome, equal: Answer
-) -> tuple[float, float] | None:
-    """The least spending that is worth as much; None where it was not found."""
-    if outcome.spend <= 0:
-        return 0.0, 0.0
-    try:
-        return least_spend(scene, caps, equal, outcome.welfare + outcome.spend)
-    except SolveError:
-        return None
-
-
-def _with_flat(scene: Scene, line: Line, reasons: dict[str, str]) -> tuple[float | None, Line]:
-    """Welfare of average prices at the reference's spending, and the line; None with a reason.
-
-    The line is better where the training of average prices led the joint answer further.
-    """
-    caps = Caps(line.outcome.machines, line.outcome.spend)
-    try:
-        allocation, invested, about = flat_price(scene, caps)
-    except (LookupError, SolveError) as error:
-        reasons["split"] = f"`flat-price` could not be drawn at this spending: {error}"
-        return None, line
-    flat = scene.outcome("flat-price", allocation, invested, about).welfare
-    if scene.loaded.config.training is not None and invested.levels:
-        try:
-            other = joint(scene, caps, line.equal.prices, invested)
-        except SolveError:
-            return flat, line  # the answer that there is stands
-        line = replace(line, equal=max(line.equal, other, key=lambda a: a.welfare))
-    return flat, line
-
-
-def _split(line: Line, best: Answer, flat: float | None) -> dict[str, float | None]:
-    """More budget, knowing, coordinating: three steps from the reference to the joint answer.
-
-    The last two are not known without the welfare of average prices.
-    """
-    return {
-        "more_budget": best.welfare - line.equal.welfare,
-        "knowing": None if flat is None else flat - line.outcome.welfare,
-        "coordinating": None if flat is None else line.equal.welfare - flat,
-    }

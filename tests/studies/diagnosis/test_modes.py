@@ -143,7 +143,7 @@ def test_a_full_batch_is_congestion_though_its_time_is_not_all_used():
 
 def test_a_fault_at_both_prices_is_counted_once():
     """What stands at the prices of today is beyond what stands at the shared ones."""
-    here = stage(load_dict(draw(np.random.default_rng((0, 15)))))
+    here = stage(load_dict(draw(np.random.default_rng((0, 50)))))
     found = examine(here, plant("AL101", here))
     (finding,) = found.findings
     assert 0.0 < finding.others < finding.usd_per_hour
