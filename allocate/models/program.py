@@ -141,14 +141,21 @@ class Program:
         return np.isin(np.arange(len(self.activities)), [i for i, _, _ in self.suppliers])
 
     @cached_property
+    def supplied(self) -> np.ndarray:
+        """[rows] whether one of ``suppliers`` makes it, such as what a lane's replicas offer."""
+        out = np.zeros(len(self.rows), bool)
+        for _, rows, _ in self.suppliers:
+            out[rows] = True
+        return out
+
+    @cached_property
     def common_supply(self) -> list[tuple[int, list[tuple[int, float]]]]:
         """Rows of capacity 0 that several linear activities make: (row, [(activity, amount)])."""
-        alone = {r for _, rows, _ in self.suppliers for r in rows}
         out = []
         for r, makers in enumerate(self._makers):
-            if not makers or self.capacity[r] != 0 or r in alone or not self.linear[makers].all():
+            if not makers or self.capacity[r] != 0 or self.supplied[r]:
                 continue
-            if all(self.activities[i].cost >= 0 for i in makers):
+            if self.linear[makers].all() and all(self.activities[i].cost >= 0 for i in makers):
                 made = [-dict(self.activities[i].uses)[r] for i in makers]
                 out.append((r, list(zip(makers, made, strict=True))))
         return out

@@ -147,7 +147,7 @@ def test_what_average_prices_come_to_is_unknown_where_they_cannot_be_drawn(monke
     def breaks(scene, caps):
         raise LookupError("average prices break a limit that has to be kept")
 
-    monkeypatch.setattr("allocate.solver.studies.compare.flat_price", breaks)
+    monkeypatch.setattr("allocate.solver.studies.gains.flat_price", breaks)
     found = compare(load_dict(two_models()), ["frontier"], attribution=False, least=False)
     document = found.to_dict()
     assert document["split"]["knowing"] is document["split"]["coordinating"] is None

@@ -46,7 +46,7 @@ def settle(program: Program, candidates: Candidates) -> Allocation | None:
     ``program`` has one stream; everything else in it is an activity with a linear cost.
     """
     if not len(candidates.member):
-        return _supplied(program, candidates, np.zeros(0))
+        return with_supply(program, candidates, np.zeros(0))
     filling = _Filling(program, candidates)
     stream = program.streams[0]
     must = ~np.isfinite(stream.decline_cost)[candidates.member]
@@ -57,7 +57,7 @@ def settle(program: Program, candidates: Candidates) -> Allocation | None:
     short = (stream.rate - filling.served) > 1e-9 * stream.rate
     if np.any(short & ~np.isfinite(stream.decline_cost) & (stream.rate > 0)):
         return _repaired(program, candidates)
-    return _supplied(program, candidates, filling.requests)
+    return with_supply(program, candidates, filling.requests)
 
 
 class _Filling:
@@ -148,7 +148,9 @@ def _use_of(program: Program, candidates: Candidates) -> sp.csc_matrix:
     return sp.csc_matrix(use)
 
 
-def _supplied(program: Program, candidates: Candidates, requests: np.ndarray) -> Allocation | None:
+def with_supply(
+    program: Program, candidates: Candidates, requests: np.ndarray
+) -> Allocation | None:
     """What the requests need bought as cheaply as that can be; None where it cannot be had."""
     levels = _bought(program, _use_of(program, candidates), requests)
     if levels is None:
@@ -209,4 +211,4 @@ def _repaired(program: Program, candidates: Candidates) -> Allocation | None:
     )
     if answer is None:
         return None
-    return _supplied(program, candidates, np.maximum(answer.x[:n], 0.0) * rate)
+    return with_supply(program, candidates, np.maximum(answer.x[:n], 0.0) * rate)

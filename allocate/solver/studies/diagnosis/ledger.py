@@ -162,12 +162,9 @@ def _less(lines: list[Line], explained: float, first: tuple[str, ...]) -> list[L
 def _standing(repairs: Repairs) -> list[Line]:
     """Capacity that is worth something and not used; supply that costs more than it earns."""
     view = repairs.view
-    program, allocation = view.ground.program, view.allocation
-    slack = np.maximum(program.capacity - program.usage(allocation), 0.0)
+    program, allocation, slack = view.ground.program, view.allocation, view.slack
     # what a lane's replicas make and nobody takes is paid for by their own line
-    supplied = np.zeros(len(program.rows), bool)
-    for _, rows, _ in program.suppliers:
-        supplied[rows] = True
+    supplied = program.supplied
     idle = float(view.duals[~supplied] @ slack[~supplied])
     replicas = float(view.duals[supplied] @ slack[supplied])
     unit = program.unit_profit(view.duals)

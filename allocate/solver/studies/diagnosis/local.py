@@ -17,6 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
+from allocate.models.program import Activity
 from allocate.models.stream import Flows, Stream
 from allocate.solver.studies.common import unit_price
 from allocate.solver.studies.diagnosis.direction import for_value
@@ -50,19 +51,6 @@ class Local:
     # --- what there is to regain ---------------------------------------------------------------
 
     @cached_property
-    def _slack(self) -> np.ndarray:
-        program = self.view.ground.program
-        return np.maximum(program.capacity - program.usage(self.view.allocation), 0.0)
-
-    @cached_property
-    def _supplied(self) -> np.ndarray:
-        """[rows]: made by the replicas of a lane."""
-        out = np.zeros(len(self._slack), bool)
-        for _, rows, _ in self.view.ground.program.suppliers:
-            out[rows] = True
-        return out
-
-    @cached_property
     def _blocked(self) -> Repair:
         """Flows with a better model that is full."""
         alone = self.repairs.alone("model")
@@ -80,34 +68,45 @@ class Local:
     @cached_property
     def idle(self) -> float:
         """USD per hour of capacity and replicas left over, at shared prices."""
-        return float(self.view.duals @ self._slack)
+        return float(self.view.duals @ self.view.slack)
 
     @cached_property
     def view_here(self) -> View:
         """The view at local prices."""
         view, program = self.view, self.view.ground.program
         duals = view.duals + self._dearer()
-        idle = ~self._supplied & (self._slack > _IDLE * np.maximum(program.capacity, 1e-300))
+        idle = ~program.supplied & (self.view.slack > _IDLE * np.maximum(program.capacity, 1e-300))
         duals[idle] *= 0.5
         for i, rows, made in program.suppliers:
             cost = unit_price(program.activities[i], duals)
-            worth = float(made @ duals[rows])
-            duals[rows] *= cost / worth if worth > 0 else 1.0
-            self._by_what_is_full(duals, i, rows, made, cost)
+            full = self._full_first.get(_family(program.activities[i]))
+            if full is None:
+                worth = float(made @ duals[rows])
+                duals[rows] *= cost / worth if worth > 0 else 1.0
+            else:
+                duals[rows] = np.where(full, cost / (made * full.sum()), 0.0)
         return replace(view, duals=duals)
 
-    def _by_what_is_full(
-        self, duals: np.ndarray, i: int, rows: np.ndarray, made: np.ndarray, cost: float
-    ) -> None:
-        """Let memory or batch places pay for the replicas where they are full and time is not."""
-        level = float(self.view.allocation.levels[i])
-        if level <= 0:
-            return
-        left = self._slack[rows] / (made * level)
-        full = left <= _IDLE
-        if full.any() and not full[0]:  # the first row is busy time
-            duals[rows] = 0.0
-            duals[rows[full]] = cost / (made[full] * full.sum())
+    @cached_property
+    def _full_first(self) -> dict[tuple, np.ndarray]:
+        """By deployment and period: [its rows] memory or batch places that are full before time.
+
+        They pay for the replicas, at speeds that nobody uses too: what is full there now would
+        be full at another speed.
+        """
+        program, levels = self.view.ground.program, self.view.allocation.levels
+        most: dict[tuple, float] = {}
+        out: dict[tuple, np.ndarray] = {}
+        for i, rows, made in program.suppliers:
+            family, level = _family(program.activities[i]), float(levels[i])
+            if level <= most.get(family, 0.0):
+                continue
+            most[family] = level
+            full = self.view.slack[rows] <= _IDLE * made * level
+            out.pop(family, None)
+            if full.any() and not full[0]:  # the first row is busy time
+                out[family] = full
+        return out
 
     def _dearer(self) -> np.ndarray:
         """[rows] what those who found a capacity full would have paid beyond its price, USD."""
@@ -244,3 +243,8 @@ def _shrunk(repair: Repair, scale: float) -> Repair:
     now, then = (replace(p, parts=p.parts * scale) for p in (repair.now, repair.then))
     known = None if repair.known is None else repair.known * scale
     return replace(repair, gain=repair.gain * scale, now=now, then=then, known=known)
+
+
+def _family(activity: Activity) -> tuple:
+    """What lanes of one deployment in one period have in common."""
+    return activity.labels.get("family", activity.name), activity.labels.get("period")

@@ -21,6 +21,7 @@ from allocate.solver.studies.diagnosis.walls import Walls
 
 DECISIONS = ("model", "level", "lane", "kept", "verify")
 """Model, level of autonomy, speed of the lane, retention of prefixes, tokens that verify."""
+_LIGHTEST = ("lane", "kept", "verify", "level", "model")  # what moves a request least comes first
 ROUNDING = 1e-9  # of the money that a request moves
 _BLAME = 0.002  # of what a repair brings, that must be lost for good while the decision stands
 _FAR = 1e12  # between a prefix that is resident and one that is not
@@ -94,7 +95,29 @@ class Repairs:
 
     @cached_property
     def _all(self) -> dict[str, Repair]:
-        return {d: self._faults(self.alone(d)) for d in DECISIONS}
+        alone = {d: self.alone(d) for d in DECISIONS}
+        faults = {d: self._faults(repair) for d, repair in alone.items()}
+        if self.within is not None:
+            return faults
+        at_fault = np.zeros(len(self.view.flows.member), bool)
+        for repair in faults.values():
+            at_fault[repair.flow] = True
+        for d in _LIGHTEST:
+            lone = self._enough(alone[d], at_fault)
+            at_fault[lone] = True
+            faults[d] = alone[d].at(np.isin(alone[d].flow, np.append(faults[d].flow, lone)))
+        return faults
+
+    def _enough(self, repair: Repair, at_fault: np.ndarray) -> np.ndarray:
+        """Flows for which nothing is at fault yet, and which this repair alone brings to the best.
+
+        Where the joint answer is indifferent between two ways, each of two repairs may do that:
+        then neither decision keeps a request from the best, and yet one of them has to change.
+        """
+        enough = repair.gain >= (1.0 - _BLAME) * self.regret[repair.flow]
+        if repair.decision == "model":
+            enough &= Walls(self.view).open_to(repair.then, repair.now)
+        return repair.flow[enough & ~at_fault[repair.flow]]
 
     def alone(self, decision: str) -> Repair:
         """What changing one decision brings, all others as they are; flows that gain by it."""
@@ -145,7 +168,7 @@ class Repairs:
     def _or_declined(self, now: Pairs, then: Pairs, profit: np.ndarray) -> tuple[Pairs, np.ndarray]:
         """Not serving is the cheapest model, for requests that nothing serves at a profit."""
         declining = -self.view.stream.decline_cost[now.member]
-        better = (declining > profit) & (self.view.best[now.member] <= declining)
+        better = (declining > profit) & self._hopeless[now.member]
         if not better.any():
             return then, profit
         parts = np.where(better[:, None], 0.0, then.parts)
@@ -184,10 +207,24 @@ class Repairs:
             case _:
                 return self._held_verifying(flow, opened)
         most = view.most(member, opened & kept)
-        # declining is a choice of the router: it is no way out for the others' decisions …
-        if repair.decision == "model":
-            return most
-        return np.maximum(most, -view.stream.decline_cost[member])  # … but it is always there
+        return most if repair.decision == "model" else self._or_hopeless(most, member)
+
+    def _or_hopeless(self, most: np.ndarray, member: np.ndarray) -> np.ndarray:
+        """[n] ``most``, or what declining brings where nothing serves a request at a profit.
+
+        Elsewhere declining is no way out: that a request is hardly worth serving does not make
+        it right to serve it badly.
+        """
+        declining = -self.view.stream.decline_cost[member]
+        return np.where(self._hopeless[member], np.maximum(most, declining), most)
+
+    @cached_property
+    def _hopeless(self) -> np.ndarray:
+        """[K] nothing serves a member at a profit; of members that break even some are served."""
+        view, stream = self.view, self.view.stream
+        everyone = np.arange(len(stream.rate))
+        served = view.most(everyone, view.ground.opened)
+        return served < -stream.decline_cost - ROUNDING * stream.stake
 
     def _held_verifying(self, flow: np.ndarray, opened: np.ndarray) -> np.ndarray:
         """As ``_held`` with no more verification than there is."""
@@ -205,7 +242,7 @@ class Repairs:
             capped = tuple(_capped(t, float(levels[i])) for t in stream.technologies)
             limited = replace(stream, technologies=capped)
             out[at] = view.most(member[at], opened[at], limited)
-        return np.maximum(out, -stream.decline_cost[member])
+        return self._or_hopeless(out, member)
 
     # --- which arms a change may reach ----------------------------------------------------------
 
@@ -262,8 +299,7 @@ class Repairs:
         profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
         if "model" in free:
             declining = -view.stream.decline_cost[then.member]
-            hopeless = view.best[then.member] <= declining
-            profit = np.where(hopeless, np.maximum(profit, declining), profit)
+            profit = np.where(self._hopeless[then.member], np.maximum(profit, declining), profit)
         return np.clip(profit - now, 0.0, self.regret[flow])
 
 

@@ -86,17 +86,16 @@ class Names:
 
     def __init__(self, view: View):
         self.built, self.stream = view.ground.built, view.stream
-        self.many = len(self.built.periods) > 1
 
     def place(self, members: Sequence[int]) -> dict[str, str]:
-        """Class of members, and their period where it is one of several."""
+        """Class of members, and their periods where these are not all."""
         origins = {int(self.stream.origin[k]) for k in members}
-        periods = {int(self.stream.period[k]) for k in members}
+        periods = sorted({int(self.stream.period[k]) for k in members})
         out = {}
         if len(origins) == 1:
             out["class"] = str(self.built.classes.names[origins.pop()])
-        if self.many and len(periods) == 1:
-            out["period"] = self.built.periods[periods.pop()]
+        if len(periods) < len(self.built.periods):
+            out["period"] = ", ".join(self.built.periods[t] for t in periods)
         return out
 
     def kind(self, member: int) -> int:

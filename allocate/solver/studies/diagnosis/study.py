@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -281,13 +282,27 @@ def _size(repair: Repair) -> float:
 
 
 def _merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of the same fault in the same place as one."""
-    out: dict[tuple, Finding] = {}
+    """Findings of the same fault in the same place as one.
+
+    Several periods are named only where the repair is not the same in all of them.
+    """
+    groups: dict[tuple, dict[str, list[Finding]]] = {}
     for f in findings:
         place = tuple((k, v) for k, v in f.where.items() if k != "period")
-        key = f.code, place, f.fix
-        out[key] = out[key].with_more(f) if key in out else f
-    return list(out.values())
+        groups.setdefault((f.code, place), {}).setdefault(f.fix, []).append(f)
+    return [_as_one(alike, len(fixes) > 1) for fixes in groups.values() for alike in fixes.values()]
+
+
+def _as_one(alike: list[Finding], told_apart: bool) -> Finding:
+    one = reduce(Finding.with_more, alike)
+    named = [f.where["period"].split(", ") for f in alike if "period" in f.where]
+    periods = dict.fromkeys(p for some in named for p in some)
+    if len(periods) > 1:
+        where = {k: v for k, v in one.where.items() if k != "period"}
+        if told_apart and len(named) == len(alike):
+            where["period"] = ", ".join(periods)
+        one = replace(one, where=where)
+    return one
 
 
 def _warnings(on: Stage, outcome: Outcome) -> list[str]:

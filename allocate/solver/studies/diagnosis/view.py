@@ -70,6 +70,12 @@ class View:
         return self.priced(self.flows.member, self.flows.arm, self.flows.tokens)
 
     @cached_property
+    def slack(self) -> np.ndarray:
+        """[rows] what of every capacity is left over."""
+        program = self.ground.program
+        return np.maximum(program.capacity - program.usage(self.allocation), 0.0)
+
+    @cached_property
     def best(self) -> np.ndarray:
         """[K] the most that a request of each member can bring, declined ones included."""
         everyone = np.arange(len(self.stream.rate))

@@ -25,20 +25,17 @@ class Walls:
     def full(self) -> np.ndarray:
         """[rows]: capacity is there and used up."""
         program = self.view.ground.program
-        slack = program.capacity - program.usage(self.view.allocation)
         # capacity 0, such as the row of a limit on a mean, is no wall by itself
-        return (program.capacity > 0) & (slack <= _FULL * program.capacity)
+        return (program.capacity > 0) & (self.view.slack <= _FULL * program.capacity)
 
     @cached_property
     def _through(self) -> sp.csr_matrix:
         """[rows, rows]: what a unit of every row takes of capacities, lanes through their GPUs."""
         program, duals = self.view.ground.program, self.view.duals
-        supplied = np.zeros(len(program.rows), bool)
         at: list[int] = []
         of: list[int] = []
         amount: list[float] = []
         for i, rows, made in program.suppliers:
-            supplied[rows] = True
             worth = float(made @ duals[rows])
             share = duals[rows] / worth if worth > 0 else np.eye(1, len(rows))[0] / made[0]
             for r, v in program.activities[i].uses:
@@ -46,7 +43,7 @@ class Walls:
                     at += [r] * len(rows)
                     of += [int(x) for x in rows]
                     amount += [float(v * s) for s in share]
-        own = np.flatnonzero(~supplied).tolist()
+        own = np.flatnonzero(~program.supplied).tolist()
         at, of = [*at, *own], [*of, *own]
         amount += [1.0] * len(own)
         n = len(program.rows)

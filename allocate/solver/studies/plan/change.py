@@ -24,7 +24,7 @@ from allocate.solver.certificate import certify
 from allocate.solver.solution import Solution
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.observed import read_observed
-from allocate.solver.studies.baselines.settle import Candidates, _supplied
+from allocate.solver.studies.baselines.settle import Candidates, with_supply
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.compare import common_scene
 from allocate.solver.studies.investment import Investment, investment
@@ -213,7 +213,7 @@ class _Way:
             _of_classes(self.new, self._members(moved), True),
         )
         candidates = Candidates(flows.member, flows.arm, flows.member * 0, flows.tokens)
-        settled = _supplied(ground.program, candidates, flows.requests)
+        settled = with_supply(ground.program, candidates, flows.requests)
         if settled is None:
             return None
         outcome = self.scene.outcome("step", settled, training, {})
