@@ -59,6 +59,13 @@ class Part(StrEnum):
     AUTONOMY = "autonomy"
     SERVING = "serving"
     TRAINING = "training"
+    SCHEDULE = "schedule"
+    REGRET = "regret"
+    TOKEN_PRICES = "token-prices"
+    CACHE = "cache"
+    HITS = "hits"
+    INVESTMENT = "investment"
+    VECTORS = "vectors"
 
 
 BY_SUFFIX = {
@@ -140,7 +147,8 @@ Table = Annotated[
     option(
         "--table",
         metavar="NAME",
-        help="Only this table: prices, router, autonomy, serving or training.",
+        help="Only this table: prices, router, autonomy, serving, training, schedule, regret, "
+        "token-prices, cache, hits, investment or vectors.",
         panel=ANSWER,
         show_default=False,
     ),

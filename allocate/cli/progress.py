@@ -41,6 +41,7 @@ KEEPS = {
     "training": "Ctrl-C gives the last round",
     "speeds": "Ctrl-C gives the last round",
     "ranges": "Ctrl-C keeps the answer",
+    "tuning": "Ctrl-C keeps the joint answer",
     "baselines": "Ctrl-C keeps the finished ones",
     "splitting": "Ctrl-C keeps the comparison",
     "sweep": "Ctrl-C shows the finished ones",

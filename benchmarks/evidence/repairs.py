@@ -28,6 +28,7 @@ from allocate.models.loader import load
 from allocate.models.stream import Flows
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
+from allocate.solver.studies.baselines.observed import read_observed
 from allocate.solver.studies.diagnosis.finding import Finding
 from allocate.solver.studies.diagnosis.repairs import Repairs
 from allocate.solver.studies.diagnosis.stage import Stage, stage
@@ -152,7 +153,7 @@ def judged(on: Stage, rows: list[Row], view: View) -> tuple[float, np.ndarray, f
             table = csv.DictWriter(file, columns)
             table.writeheader()
             table.writerows(rows)
-        outcome = Bench(on.scene, path).outcome("observed")
+        outcome = Bench(on.scene, read_observed(path, on.scene.loaded)).outcome("observed")
     ground, requests = on.requests(outcome)
     assert len(ground.program.rows) == len(view.duals)
     return outcome.welfare, ground.program.usage(requests), outcome.about.get("turned_away")

@@ -132,3 +132,18 @@ def test_mistakes_are_said(cli, tmp_path):
     ran = cli("compare", CONFIG, "--observed", table, "--out", table)
     assert ran.code == 2
     assert table.read_text() == "class,model\ntusk,cheap\n"
+
+
+def test_logs_that_do_not_fit_are_a_warning_not_a_remark(cli, compared):
+    compared["baselines"][0]["about"]["turned_away"] = 0.593
+    said = "59.3 % of what was logged does not fit"
+    for flags in ([], ["--format", "markdown"]):
+        out = cli("compare", CONFIG, *flags).out
+        assert said in out
+        assert out.index("Warnings") < out.index(said) < out.index("How the baselines were set")
+
+
+def test_csv_has_the_joint_answer_first(cli, compared):
+    lines = cli("compare", CONFIG, "--format", "csv").out.splitlines()
+    assert lines[1].startswith(f"joint,{compared['joint']['welfare']!r},")
+    assert len(lines) == 2 + len(compared["baselines"])

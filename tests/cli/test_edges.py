@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from allocate.cli.render.following import Question, next_commands
 from allocate.cli.render.markdown import draw_markdown
 from allocate.cli.render.screen import draw_screen
-from allocate.cli.render.sheets import prices_sheet, requests_sheet, serving_sheet
+from allocate.cli.render.solve_sheets import prices_sheet, requests_sheet, serving_sheet
 from allocate.cli.render.verdict import equation
 from allocate.cli.terminal import plain_console
 from allocate.solver.result import without_answer

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from tinyhtml5.parser import HTMLParser
 
-from allocate.cli.render.sheets import layer_sheets, prices_sheet
+from allocate.cli.render.solve_sheets import layer_sheets, prices_sheet
 from allocate.cli.render.verdict import bindings, verdict
 from allocate.cli.report import kinds
 from allocate.cli.report.draw import NARROW, WIDE

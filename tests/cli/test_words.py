@@ -6,7 +6,7 @@ from allocate.cli.render.compare_sheets import sheets
 from allocate.cli.render.following import Question, next_commands
 from allocate.cli.render.pages import formula
 from allocate.cli.render.price_words import used, validity
-from allocate.cli.render.sheets import serving_sheet
+from allocate.cli.render.solve_sheets import serving_sheet
 from allocate.cli.render.text import apart
 from allocate.cli.render.verdict import bindings, verdict
 from allocate.solver.result import without_answer

@@ -1,10 +1,13 @@
 """Joint allocation is never worse than a baseline at equal spend; the parts add up; no gain."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import allocate
 from allocate.cli.render.compare_sheets import layers_sheet, split_sheet
+from allocate.errors import DataError
 from allocate.models.loader import load_dict
 from allocate.solver.certificate import certify
 from allocate.solver.studies.compare import CompareError, compare
@@ -168,3 +171,37 @@ def test_why_there_are_no_parts_by_layer_is_told():
     assert "only local rules can be split by layer" in sheet.about
     found = compare(load_dict(two_models()), ["frontier"], least=False, attribution=False)
     assert found.to_dict()["reasons"]["attribution"] == "it was not asked for"
+
+
+@pytest.mark.parametrize("at", ["tuning", "baselines", "splitting"])
+def test_ctrl_c_keeps_the_joint_answer_and_the_finished_lines(at):
+    def progress(step):
+        if step.get("phase") == at and step.get("done", 2) >= 2:
+            raise KeyboardInterrupt
+
+    found = compare(load_dict(everything()), progress=progress)
+    document = found.to_dict()
+    assert document["status"] == "stopped"
+    solved = allocate.solve(load_dict(everything())).welfare
+    assert document["joint"]["welfare"] == pytest.approx(solved, rel=1e-4)
+    drawn = {"tuning": 0, "baselines": 1, "splitting": len(found.baselines)}[at]
+    assert len(document["baselines"]) == drawn
+    if not drawn:
+        assert "stopped before it was drawn" in document["verdict"]
+
+
+def test_ctrl_c_within_the_solve_ends_the_comparison_too(monkeypatch):
+    solution = dataclasses.replace(allocate.solve(load_dict(two_models(10.0))), stopped=True)
+    monkeypatch.setattr("allocate.solver.studies.compare.solve", lambda *a, **k: solution)
+    document = compare(solution.loaded).to_dict()
+    assert document["status"] == "stopped"
+    assert document["baselines"] == []
+    assert document["joint"]["welfare"] == solution.welfare
+
+
+def test_a_table_that_cannot_be_read_is_told_before_any_solve(tmp_path):
+    def progress(step):
+        raise AssertionError(step)
+
+    with pytest.raises(DataError):
+        compare(load_dict(fleet()), observed=tmp_path / "none.csv", progress=progress)

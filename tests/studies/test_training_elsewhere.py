@@ -45,5 +45,5 @@ def test_no_gain_at_equal_spend_is_not_called_no_scarcity_where_more_spending_pa
     found = compare(load_dict(two_apis()), attribution=False, least=False)
     assert found.verdict.startswith("No gain")
     assert "more budget would bring $1,049/h" in found.verdict
-    assert "list prices are right" not in found.verdict
+    assert "nothing is scarce" not in found.verdict
     assert any("was not searched" in w for w in found.warnings)

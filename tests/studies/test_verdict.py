@@ -2,7 +2,7 @@
 
 import pytest
 
-from allocate.solver.studies.verdict import verdict
+from allocate.solver.studies.verdict import Today, verdict
 
 
 def said(gain=100.0, split=None, shares=None, name="greedy-tuned", welfare=200.0, **more):
@@ -61,7 +61,7 @@ def test_a_gain_that_no_layer_has_names_none():
 def test_no_gain_names_no_cause_that_was_not_checked():
     start = "No gain: at equal spend joint allocation is worth no more than the tuned local rules"
     assert said(0.01) == f"{start}."
-    free = "nothing is scarce (no capacity or limit binds), so list prices are right"
+    free = "nothing is scarce (no capacity or limit binds), so there is nothing to coordinate"
     assert said(0.0, scarce=False) == f"{start}; {free}."
     tight = "a capacity or limit binds in the joint answer, but nothing is lost by it here"
     assert said(-3.0, scarce=True) == f"{start}; {tight}."
@@ -73,3 +73,18 @@ def test_no_gain_over_tuned_rules_tells_what_the_defaults_lose():
     assert "defaults" not in said(0.0, untuned=0.005)
     assert "defaults" not in said(0.0, untuned=2.0, name="flat-price")
     assert "defaults" not in said(50.0, untuned=60.0)
+
+
+@pytest.mark.parametrize(
+    ("today", "text"),
+    [
+        (Today(342.5, 0.01, 292.2), "it gains $342/h (117 %)."),
+        (Today(3.0, 0.01, -5.0), "it gains $3.00/h."),  # no share of a loss
+        (Today(0.005, 0.01, 292.2), "it gains nothing."),
+    ],
+)
+@pytest.mark.parametrize("gain", [100.0, 0.0])
+def test_what_is_done_today_has_its_clause_whatever_the_baseline(gain, today, text):
+    sentence = said(gain, today=today)
+    assert sentence.endswith(f"; over what is done today (`observed`), at its spend, {text}")
+    assert sentence.count(". ") == 0

@@ -12,7 +12,7 @@ from allocate.cli.render.grid import lay_out
 from allocate.cli.render.lines import Line, folded, headed, listed, paint
 from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.records import draw_records
-from allocate.cli.render.sheets import Column, Sheet
+from allocate.cli.render.sheet import Column, Sheet
 from allocate.cli.render.text import NOTHING, clean, number
 from allocate.cli.terminal import make_console
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocate.cli.render.sheets import Column, Row, Sheet
+from allocate.cli.render.sheet import Column, Row, Sheet
 from allocate.cli.render.text import NOTHING, clean, noiseless, number, percent
 
 _LEGEND = (
-    "it: the baseline; at equal spend: at most the baseline's; enough: the least spend that is "
-    "worth as much before spending"
+    "equal spend: where joint may spend what the baseline does (it spends); of it: of the "
+    "baseline's welfare; enough: the least spend for which joint is worth as much before spending"
 )
 ACCOUNTS = ("value", "money", "latency", "risk", "oversight", "training")
 
@@ -41,16 +41,16 @@ def gains_sheet(document: Row) -> Sheet:
     lines = [line for line in document["baselines"] if line["welfare"] is not None]
     columns = [
         Column("against", "", lambda r: clean(r["name"]), right=False),
-        Column("as it", "stands", lambda r: _gain(r, r["gain"])),
-        Column("at equal", "spend", lambda r: _gain(r, r["equal_spend"]["gain"])),
-        Column("of its", "welfare", lambda r: _percent(r["equal_spend"]["relative_gain"])),
-        Column("it", "spends", lambda r: _usd(r, "spend")),
-        Column("enough", "spend", lambda r: _enough(r)),
-        Column("spend", "saved", lambda r: _saved(r)),
+        Column("as it stands", "USD/h", lambda r: _gain(r, r["gain"])),
+        Column("equal spend", "USD/h", lambda r: _gain(r, r["equal_spend"]["gain"])),
+        Column("of it", "%", lambda r: _percent(r["equal_spend"]["relative_gain"])),
+        Column("it spends", "USD/h", lambda r: _usd(r, "spend")),
+        Column("enough", "USD/h", lambda r: _enough(r)),
+        Column("saved", "%", lambda r: _saved(r)),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
     about = _meaning(lines)
-    return Sheet("What joint allocation gains, USD/h", columns, rows, about=about)
+    return Sheet("What joint allocation gains", columns, rows, about=about)
 
 
 def _meaning(lines: list[Row]) -> str:
@@ -70,7 +70,7 @@ def _gain(line: Row, gain: float) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{percent(share)} %"
+    return NOTHING if share is None else percent(share)
 
 
 def _enough(line: Row) -> str:
@@ -82,7 +82,7 @@ def _saved(line: Row) -> str:
     if saved is None or line["spend"] <= 0:
         return NOTHING
     share = saved / line["spend"]
-    return "0 %" if abs(share) < 1e-4 else f"{number(100 * share, 3)} %"
+    return "0" if abs(share) < 1e-4 else number(100 * share, 3)
 
 
 def split_sheet(document: Row) -> Sheet | None:
@@ -91,8 +91,8 @@ def split_sheet(document: Row) -> Sheet | None:
     if split is None:
         return None
     steps = [
-        {"step": "knowing", "means": "every layer sees V, λ and ρ, and still pays list prices"},
-        {"step": "coordinating", "means": "shared prices instead of list prices"},
+        {"step": "knowing", "means": "every layer sees V, λ and ρ, and pays average prices"},
+        {"step": "coordinating", "means": "shared prices instead of average prices"},
         {"step": "more budget", "means": "what the joint answer spends beyond the baseline"},
     ]
     whole = max(sum(abs(v) for v in split.values() if v is not None), 1e-300)
@@ -103,7 +103,9 @@ def split_sheet(document: Row) -> Sheet | None:
     ]
     rows = [[c.cell(step) for c in columns] for step in steps]
     against = clean(document["against"])
-    about = _why(document, "split") if None in split.values() else ""
+    about = "V: what a solved request is worth; λ: price of waiting; ρ: price of risk"
+    if None in split.values():
+        about += f"; {_why(document, 'split')}"
     return Sheet(f"From {against} to the joint answer", columns, rows, about=about)
 
 
@@ -112,10 +114,7 @@ def _step(split: Row, step: str, whole: float) -> str:
 
 
 def layers_sheet(document: Row) -> Sheet | None:
-    """Draw each layer's part of the gain, the price that it saw and the full one.
-
-    A layer that has nothing to decide has no line.
-    """
+    """Draw each layer's part of the gain, the price that it saw and the full one."""
     told, wedges = document["attribution"], {w["layer"]: w for w in document["wedges"]}
     if told is None and not wedges:
         return None
@@ -124,19 +123,19 @@ def layers_sheet(document: Row) -> Sheet | None:
     lines: list[dict[str, Any]] = [
         {"layer": layer, "share": shares.get(layer), **wedges.get(layer, {})}
         for layer in (shares or wedges)
-        if not _idle(shares.get(layer), wedges.get(layer, {}), whole)
     ]
     columns = [
         Column("layer", "", lambda r: r["layer"], right=False),
         Column("gain", "USD/h", lambda r: number(noiseless(r["share"], whole, 1e-7))),
         Column("of it", "%", lambda r: _part(r["share"], whole)),
-        Column("list price", "it saw", lambda r: number(r.get("thought"))),
-        Column("full price", "", lambda r: number(r.get("cost"))),
+        Column("list price", "USD", lambda r: number(r.get("thought"))),
+        Column("full price", "USD", lambda r: number(r.get("cost"))),
         Column("unit", "", lambda r: clean(r.get("unit") or ""), right=False),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
     against = clean(document["against"])
-    about = "full price: with waiting, risk and what is scarce at their shared prices"
+    about = "list price: what the layer saw; full price: with waiting, risk and what is scarce, at "
+    about += "the shared prices"
     if told is None:
         about += f"; no gain by layer (-): {_why(document, 'attribution')}"
     else:
@@ -162,12 +161,6 @@ def _doubts(told: Row) -> str:
     return said
 
 
-def _idle(share: float | None, wedge: Row, whole: float) -> bool:
-    """Whether a layer gains nothing and has no price: there was nothing for it to decide."""
-    gains = bool(share) and abs(share) > 1e-7 * whole
-    return not gains and wedge.get("thought") is None and wedge.get("cost") is None
-
-
 def _part(share: float | None, whole: float) -> str:
     return NOTHING if share is None else number(noiseless(100 * share / whole, 100.0, 1e-7), 3)
 
@@ -183,9 +176,21 @@ def sheets(document: Row) -> list[Sheet]:
     return [sheet for sheet in drawn if sheet is not None and sheet.rows]
 
 
-def remarks(document: Row) -> list[str]:
-    """Say how the baselines were set, what was assumed and what did not fit."""
+def warnings(document: Row) -> list[str]:
+    """Say what to know before the numbers are believed."""
     out = [clean(w) for w in document["warnings"]]
+    for line in document["baselines"]:
+        if share := (line.get("about") or {}).get("turned_away"):
+            out.append(
+                f"{clean(line['name'])}: {number(100 * share, 3)} % of what was logged does not "
+                "fit the config's capacities, so config and logs disagree"
+            )
+    return out
+
+
+def remarks(document: Row) -> list[str]:
+    """Say how the baselines were set, and what was assumed."""
+    out: list[str] = []
     for line in document["baselines"]:
         about, name = line.get("about") or {}, clean(line["name"])
         if about.get("knobs"):
@@ -198,9 +203,6 @@ def remarks(document: Row) -> list[str]:
             how = how if cycle or about.get("converged") else "still moves"
             rounds = f"{about['rounds']} round{'' if about['rounds'] == 1 else 's'}"
             out.append(f"{name}: {how} after {rounds}")
-        if about.get("turned_away"):
-            share = number(100 * about["turned_away"], 3)
-            out.append(f"{name}: {share} % of what was logged does not fit the config's capacities")
         out += [f"{name}: assumed: {clean(text)}" for text in about.get("assumed") or ()]
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocate.cli.render.sheets import Column, Sheet
+from allocate.cli.render.sheet import Column, Sheet
 from allocate.cli.render.text import clean, number
 
 FIRST = 8  # findings of the first screen

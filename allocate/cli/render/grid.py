@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 
-from allocate.cli.render.sheets import Sheet
+from allocate.cli.render.sheet import Sheet
 from allocate.cli.render.text import wrapped
 
 GAPS = (2, 1)  # between columns; the narrow one where the wide one leaves no room

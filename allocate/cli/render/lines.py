@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from allocate.cli.render.grid import lay_out
-from allocate.cli.render.sheets import Sheet
+from allocate.cli.render.sheet import Sheet
 from allocate.cli.render.text import clean, wrapped
 
 STYLES = {

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from allocate.cli.render import verdict
+from allocate.cli.render.artifact_sheets import artifact_sheets
 from allocate.cli.render.samples import spread_notes, spread_sheets
 from allocate.cli.render.sensitivity import hanging_notes, hanging_sheets
-from allocate.cli.render.sheets import Sheet, layer_sheets, part_sheet, prices_sheet
+from allocate.cli.render.sheet import Sheet
+from allocate.cli.render.solve_sheets import layer_sheets, part_sheet, prices_sheet
 from allocate.cli.render.text import clean
 
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_{}[]<>#|~"})
@@ -42,6 +44,7 @@ def _document(result: dict[str, Any], whole: bool) -> Iterator[str]:
         *layer_sheets(result, whole),
         *spread_sheets(result, whole),
         *hanging_sheets(result, whole),
+        *(artifact_sheets(result, whole) if whole else ()),
     ]:
         yield from _table(sheet)
     yield from _list("Large changes, solved again", hanging_notes(result))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocate.cli.render.sheets import Column, Row, Sheet
+from allocate.cli.render.sheet import Column, Row, Sheet
 from allocate.cli.render.text import NOTHING, clean, money, noiseless, number, percent
 
 FIRST = 24  # lines of GPUs by period on the first screen

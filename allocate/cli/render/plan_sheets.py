@@ -15,7 +15,7 @@ from allocate.cli.render.plan_capacity import (
     scenarios_sheet,
 )
 from allocate.cli.render.price_words import validity
-from allocate.cli.render.sheets import Column, Row, Sheet
+from allocate.cli.render.sheet import Column, Row, Sheet
 from allocate.cli.render.text import NOTHING, clean, money, noiseless, number
 
 FIRST = 12  # lines of a table on the first screen

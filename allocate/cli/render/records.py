@@ -8,20 +8,38 @@ from collections.abc import Iterable
 from typing import Any
 
 from allocate.cells import cell, clean
+from allocate.cli.render.artifact_sheets import KEYS, artifact_lines
 
 
 def draw_csv(result: dict[str, Any], part: str) -> str:
     """Write one table; nested records become ``name.key`` columns."""
-    lines = result["prices"] if part == "prices" else result["layers"][part]
+    if part in KEYS:
+        lines = artifact_lines(result, part)
+    else:
+        lines = result["prices"] if part == "prices" else result["layers"][part]
     return draw_records(lines, () if lines else _fields(part))
 
 
 def _fields(part: str) -> list[str]:
     """List the columns that every line of a table has, for one without lines."""
-    from allocate.solver.form import Layers, Price
+    from allocate.solver import form
 
-    line = Price if part == "prices" else Layers.model_fields[part].annotation.__args__[0]  # type: ignore[union-attr]
-    return [field.alias or name for name, field in line.model_fields.items() if field.is_required()]
+    lines = {
+        "prices": form.Price,
+        "router": form.RouterLine,
+        "autonomy": form.AutonomyLine,
+        "serving": form.ServingLine,
+        "training": form.TrainingLine,
+        "schedule": form.AutonomySchedule,
+        "regret": form.RegretLine,
+        "token-prices": form.TokenPrices,
+        "cache": form.CacheLine,
+        "hits": form.HitsLine,
+        "investment": form.Invested,
+        "vectors": form.VectorLine,
+    }
+    fields = lines[part].model_fields.items()
+    return [field.alias or name for name, field in fields if field.is_required()]
 
 
 def draw_records(lines: list[dict[str, Any]], fields: Iterable[str] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from allocate.cli.render.sheets import FIRST, Column, Sheet
+from allocate.cli.render.sheet import FIRST, Column, Sheet
 from allocate.cli.render.text import clean, number, percent
 
 MOVED = 1e-4

@@ -8,11 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from allocate.cli.render import verdict
+from allocate.cli.render.artifact_sheets import KEYS, artifact_lines, artifact_sheets
 from allocate.cli.render.following import Question, next_commands
 from allocate.cli.render.lines import FIRST, Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.samples import spread_notes, spread_sheets
 from allocate.cli.render.sensitivity import hanging_notes, hanging_sheets
-from allocate.cli.render.sheets import Sheet, layer_sheets, part_sheet, prices_sheet
+from allocate.cli.render.sheet import Sheet
+from allocate.cli.render.solve_sheets import layer_sheets, part_sheet, prices_sheet
 
 WORDS = "Words and columns: docs/prices.md"
 
@@ -54,6 +56,7 @@ def _screen(
         *layer_sheets(result, whole),
         *spread_sheets(result, whole),
         *hanging_sheets(result, whole),
+        *(artifact_sheets(result, whole) if whole else ()),
     ]
     for sheet in sheets:
         yield from table(sheet, width)
@@ -77,6 +80,9 @@ def _screen(
     if any(sheet.rows for sheet in sheets):
         yield "plain", ""
         yield "note", WORDS
+        more = [] if whole else [name for name in KEYS if artifact_lines(result, name)]
+        if more:
+            yield from folded("note", f"More tables: --table {', '.join(more)}", width)
 
 
 def _only(sheet: Sheet, width: int) -> Iterator[Line]:

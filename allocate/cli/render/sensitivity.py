@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocate.cli.render.sheets import FIRST, Column, Sheet
+from allocate.cli.render.sheet import FIRST, Column, Sheet
 from allocate.cli.render.text import NOTHING, clean, number, percent
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from allocate.cli.render.records import draw_records
-from allocate.cli.render.sheets import Sheet
+from allocate.cli.render.sheet import Sheet
 from allocate.cli.render.text import NOTHING, clean, number
 
 Row = dict[str, Any]

@@ -8,6 +8,7 @@ worth as much; it is split into more budget, knowing and coordinating, and among
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from allocate.errors import AllocateError
@@ -17,13 +18,14 @@ from allocate.solver.solution import NOT_SEARCHED, Solution
 from allocate.solver.solve import solve
 from allocate.solver.studies.baselines.bench import NAMES, Bench
 from allocate.solver.studies.baselines.greedy import Knobs
+from allocate.solver.studies.baselines.observed import read_observed
 from allocate.solver.studies.baselines.tuned import UTILISATIONS
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.common import IN_PARTS, in_parts, prices_of, with_speeds
 from allocate.solver.studies.comparison import Comparison
 from allocate.solver.studies.gains import SMALL, Gains, Progress
 from allocate.solver.studies.investment import plan_of
-from allocate.solver.studies.joint import Answer, joint
+from allocate.solver.studies.joint import Answer, found, joint
 from allocate.solver.studies.scene import Scene
 
 REFERENCE = "greedy-tuned"
@@ -77,24 +79,17 @@ def compare(
     tell = progress or (lambda step: None)
     whole, loaded = loaded, in_parts(loaded)
     warnings = [] if loaded is whole else [IN_PARTS]
+    today = None if observed is None else read_observed(observed, loaded)
     solution = solve(loaded, method, tolerance, seed, tell, ranges=False)
-    bench = Bench(common_scene(solution, bare=True, tolerance=tolerance), observed, tell)
-    tuned = bench.tuned if not set(wanted) <= _UNTUNED else None
-    scene = common_scene(
-        solution, tuned.utilisation if tuned else None, bench.speeds, tolerance=tolerance
-    )
-    bench = bench.on(scene)
-    best = joint(scene, Caps(), scene.prices, plan_of(solution.program, solution.allocation))
-    gains = Gains(scene, bench, against, best, tell)
-    stopped = False
+    bare = common_scene(solution, bare=True, tolerance=tolerance)
+    gains = Gains(bare, Bench(bare, today, tell), against, found(solution), tell)
+    stopped = solution.stopped
     try:
-        for done, name in enumerate(wanted, start=1):
-            tell({"phase": "baselines", "done": done, "of": len(wanted), "what": name})
-            gains.draw(name, least)
-        gains.split_up(steps, attribution)
+        if not stopped:
+            gains = _on_common_menu(gains, solution, wanted)
+            gains.draw_all(wanted, least)
+            gains.split_up(steps, attribution)
     except KeyboardInterrupt:
-        if not gains.lines:
-            raise
         stopped = True
     reasons = gains.reasons
     if gains.told is None:
@@ -115,6 +110,16 @@ def compare(
         warnings,
         reasons,
     )
+
+
+def _on_common_menu(gains: Gains, solution: Solution, wanted: list[str]) -> Gains:
+    """Tune the knobs, and go on where joint answer and baselines share one menu of speeds."""
+    tuned = None if set(wanted) <= _UNTUNED else gains.bench.tuned
+    busy, more = tuned.utilisation if tuned else None, gains.bench.speeds
+    scene = common_scene(solution, busy, more, tolerance=gains.scene.tolerance)
+    plan = plan_of(solution.program, solution.allocation)
+    best = joint(scene, Caps(), scene.prices, plan)
+    return replace(gains, scene=scene, bench=gains.bench.on(scene), best=best)
 
 
 def _untold(gains: Gains, asked: bool, stopped: bool) -> str:

@@ -14,7 +14,7 @@ from allocate.solver.solution import Solution
 from allocate.solver.studies.attribution import Attribution
 from allocate.solver.studies.joint import Answer
 from allocate.solver.studies.scene import Outcome
-from allocate.solver.studies.verdict import verdict
+from allocate.solver.studies.verdict import Today, verdict
 from allocate.solver.studies.wedges import Wedge
 
 
@@ -114,7 +114,8 @@ class Comparison:
         """One sentence."""
         line = self.reference
         if line is None:
-            why = self.failed.get(self.against, "it was not asked for")
+            early = "stopped before it was drawn" if self.stopped else "it was not asked for"
+            why = self.failed.get(self.against, early)
             return f"No verdict: there is no `{self.against}` to compare with ({why})."
         shares = None if self.attribution is None else self.attribution.shares
         scarce = None
@@ -131,7 +132,16 @@ class Comparison:
             scarce,
             0.0 if untuned is None else untuned.counted,
             line.gain - line.equal_gain,
+            self._today,
         )
+
+    @property
+    def _today(self) -> Today | None:
+        """The gain over what is done today, where the verdict is on another baseline."""
+        line = self.baselines.get("observed")
+        if line is None or self.against == "observed":
+            return None
+        return Today(line.equal_gain, line.error, line.outcome.welfare)
 
     def to_dict(self) -> dict[str, Any]:
         """The document of ``--format json``."""

@@ -6,7 +6,7 @@ worth more. So every answer that is found, wherever, is one that the joint answe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from allocate.errors import SolveError
@@ -46,6 +46,12 @@ class Gains:
     told: Attribution | None = None
     wedges: list[Wedge] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def draw_all(self, names: Sequence[str], least: bool) -> None:
+        """Baselines in order."""
+        for done, name in enumerate(names, start=1):
+            self.tell({"phase": "baselines", "done": done, "of": len(names), "what": name})
+            self.draw(name, least)
 
     def draw(self, name: str, least: bool) -> None:
         """A baseline, the joint answer at its spending, and the ``least`` spending if asked."""

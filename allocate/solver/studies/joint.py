@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from allocate.errors import SolveError
 from allocate.models.program import Program
 from allocate.models.state import Built, worth_of
+from allocate.solver.solution import Solution
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.inner import Solved, solved
 from allocate.solver.studies.investment import Investment, payments, plan_of, without_training
@@ -59,6 +60,14 @@ class Answer:
     def accounts(self) -> dict[str, float]:
         """Value and costs of the program's answer, USD per hour."""
         return self.answer.program.accounts(self.answer.allocation)
+
+
+def found(solution: Solution) -> Answer:
+    """What ``solve`` found, as it stands."""
+    certificate = solution.certificate
+    answer = Solved(solution.program, solution.allocation, solution.duals, certificate)
+    invested = plan_of(solution.program, solution.allocation)
+    return Answer(solution.welfare, certificate.error, answer, solution.built, invested)
 
 
 def unchanged(program: Program) -> Program:

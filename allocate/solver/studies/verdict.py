@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 _NAMES = {
     "router": "routing",
@@ -12,6 +13,15 @@ _NAMES = {
 }
 _LITTLE = 1e-3  # of a baseline's welfare: what more spending brings and is not worth a word
 _SEEING = "seeing V, λ and ρ"
+
+
+@dataclass(frozen=True)
+class Today:
+    """The gain over what is done today at its spending, its error, and that welfare, USD/h."""
+
+    gain: float
+    error: float
+    welfare: float
 
 
 def verdict(
@@ -24,6 +34,7 @@ def verdict(
     scarce: bool | None = None,
     untuned: float = 0.0,
     more: float = 0.0,
+    today: Today | None = None,
 ) -> str:
     """One sentence on the gain over a baseline at equal spend; all amounts in USD per hour.
 
@@ -37,20 +48,32 @@ def verdict(
         scarce: whether a capacity or limit binds in the joint answer; None where not known.
         untuned: what ``greedy`` loses at its own spending, for a verdict on ``greedy-tuned``.
         more: what the joint answer gains beyond equal spend, by spending more.
+        today: the gain over what is done today, where the verdict is on another baseline.
     """
     what = "the tuned local rules" if name == "greedy-tuned" else f"`{name}`"
     if gain <= error:
         text = f"No gain: at equal spend joint allocation is worth no more than {what}"
         little = max(error, _LITTLE * abs(welfare))
         why = _scarcity(scarce) if more <= little else f"; more budget would bring ${_usd(more)}/h"
-        return f"{text}{why}{_defaults(name, untuned, error)}."
+        return f"{text}{why}{_defaults(name, untuned, error)}{_today(today)}."
     share = f" ({_percent(gain / welfare)} %)" if welfare > 0 else ""
     text = f"At equal spend joint allocation gains ${_usd(gain)}/h{share} over {what}"
     if split is not None:
         text += f": {_steps(split['knowing'], split['coordinating'], error)}"
     if shares and max(shares.values()) > error:
         text += f"; by layer, {_layer(shares, gain, error)}"
-    return text + "."
+    return f"{text}{_today(today)}."
+
+
+def _today(today: Today | None) -> str:
+    """Say what all of it is worth to who does what the logs say."""
+    if today is None:
+        return ""
+    who = "what is done today (`observed`), at its spend,"
+    if today.gain <= today.error:
+        return f"; over {who} it gains nothing"
+    share = f" ({_percent(today.gain / today.welfare)} %)" if today.welfare > 0 else ""
+    return f"; over {who} it gains ${_usd(today.gain)}/h{share}"
 
 
 def _scarcity(scarce: bool | None) -> str:
@@ -58,7 +81,7 @@ def _scarcity(scarce: bool | None) -> str:
         return ""
     if scarce:
         return "; a capacity or limit binds in the joint answer, but nothing is lost by it here"
-    return "; nothing is scarce (no capacity or limit binds), so list prices are right"
+    return "; nothing is scarce (no capacity or limit binds), so there is nothing to coordinate"
 
 
 def _defaults(name: str, untuned: float, error: float) -> str:

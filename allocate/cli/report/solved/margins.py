@@ -7,6 +7,7 @@ from allocate.cli.report import charts
 from allocate.cli.report.names import is_number, label, largest
 from allocate.cli.report.palette import light
 from allocate.cli.report.parts import Field, Figure, Row, Section, table_of
+from allocate.cli.report.solved.artifacts import artifact_tables
 
 NOISE = 1e-6  # of what a request brings: less is 0
 TITLE = "Is anything left to gain?"
@@ -60,6 +61,7 @@ def margins_section(result: Row) -> Section:
     return Section(
         "margins",
         TITLE,
+        tables=artifact_tables(result, "regret", "vectors"),
         figures=[
             Figure(
                 "equimarginal",

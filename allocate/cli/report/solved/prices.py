@@ -6,7 +6,7 @@ from typing import Any
 
 from allocate.cli.render import verdict
 from allocate.cli.render.records import draw_csv
-from allocate.cli.render.sheets import prices_sheet
+from allocate.cli.render.solve_sheets import prices_sheet
 from allocate.cli.render.text import clean, money, number
 from allocate.cli.report import charts
 from allocate.cli.report.names import distinct, is_number, largest

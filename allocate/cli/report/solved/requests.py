@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from allocate.cli.render.records import draw_csv
-from allocate.cli.render.sheets import requests_sheet
+from allocate.cli.render.solve_sheets import requests_sheet
 from allocate.cli.render.text import clean, percent
 from allocate.cli.report import charts
 from allocate.cli.report.names import (
@@ -29,6 +29,7 @@ from allocate.cli.report.parts import (
     table_of_sheet,
 )
 from allocate.cli.report.solved.arms import account_figure, tokens_figure
+from allocate.cli.report.solved.artifacts import artifact_tables
 from allocate.cli.report.solved.flow import flow_figure
 
 
@@ -49,7 +50,10 @@ def requests_section(result: Row) -> Section:
         "requests",
         "Requests: router and autonomy",
         figures=[figure for figure in drawn if figure is not None],
-        tables=[table_of_sheet("requests-all", sheet.title, sheet, files)],
+        tables=[
+            table_of_sheet("requests-all", sheet.title, sheet, files),
+            *artifact_tables(result, "schedule"),
+        ],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allocate.cli.render.records import draw_csv
-from allocate.cli.render.sheets import serving_sheet
+from allocate.cli.render.solve_sheets import serving_sheet
 from allocate.cli.render.text import clean, number, percent
 from allocate.cli.report import charts
 from allocate.cli.report.names import is_number, label, largest
@@ -18,6 +18,7 @@ from allocate.cli.report.parts import (
     table_of,
     table_of_sheet,
 )
+from allocate.cli.report.solved.artifacts import artifact_tables
 
 PARTS = {
     "cost": ("market price", "blue"),
@@ -41,7 +42,8 @@ def serving_section(result: Row) -> Section:
         tables=[
             table_of_sheet(
                 "lanes", "All lanes", sheet, {"serving.csv": draw_csv(result, "serving")}
-            )
+            ),
+            *artifact_tables(result, "token-prices"),
         ],
     )
 

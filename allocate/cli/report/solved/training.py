@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allocate.cli.render.records import draw_csv
-from allocate.cli.render.sheets import training_sheet
+from allocate.cli.render.solve_sheets import training_sheet
 from allocate.cli.render.text import clean, number, percent, short
 from allocate.cli.report import charts
 from allocate.cli.report.names import is_number, label, largest
@@ -15,10 +15,10 @@ from allocate.cli.report.parts import (
     Row,
     Section,
     Table,
-    records,
     table_of,
     table_of_sheet,
 )
+from allocate.cli.report.solved.artifacts import artifact_tables
 
 
 def training_section(result: Row) -> Section:
@@ -31,8 +31,9 @@ def training_section(result: Row) -> Section:
                 "assets", "All assets", sheet, {"training.csv": draw_csv(result, "training")}
             )
         )
-    tables += _caches(result)
-    title = "Training and caches" if tables[1:] or not sheet.rows else "Training"
+    caches = artifact_tables(result, "cache", "hits")
+    tables += [*artifact_tables(result, "investment"), *caches]
+    title = "Training and caches" if caches or not sheet.rows else "Training"
     figure = _gain(result)
     return Section("training", title, figures=[figure] if figure else [], tables=tables)
 
@@ -75,22 +76,6 @@ def _tokens(line: Row) -> Row:
     spent = [line[f"{kind}_tokens"] for kind in ("rollout", "verifier", "update")]
     known = [count for count in spent if count is not None]
     return {"tokens": sum(known) if known else None}
-
-
-def _caches(result: Row) -> list[Table]:
-    lines = records(result["artifacts"].get("cache"))
-    if not lines:
-        return []
-    fields = [
-        Field("profile", "profile", write=clean),
-        *([Field("period", "period", write=clean)] if any(d.get("period") for d in lines) else []),
-        Field("kept for", "retention_s", "s"),
-        Field("requests", "requests_per_h", "an hour"),
-        Field("found again", "hit", "%", percent),
-        Field("drift", "depreciation_per_h", "an hour"),
-    ]
-    about = "How long prefixes are kept, for how many requests, and how much of them is found again"
-    return [table_of("caches", "Prefixes kept for reuse", fields, lines, about)]
 
 
 def _three(value: Any) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from allocate.models.config import Config
 from allocate.solver.studies.baselines.flat import flat_price
 from allocate.solver.studies.baselines.greedy import SOURCES, Decisions, Knobs, decide
-from allocate.solver.studies.baselines.observed import Observed, observe, read_observed
+from allocate.solver.studies.baselines.observed import Observed, observe
 from allocate.solver.studies.baselines.response import best_response
 from allocate.solver.studies.baselines.routers import ROUTERS, with_router
 from allocate.solver.studies.baselines.tuned import Workshop, tune
@@ -26,10 +25,13 @@ NAMES = ("greedy", "greedy-tuned", "best-response", "flat-price", *ROUTERS, "obs
 
 @dataclass(frozen=True)
 class Bench:
-    """Draws baselines on a scene; the tuned knobs are found once and kept."""
+    """Draws baselines on a scene; the tuned knobs are found once and kept.
+
+    ``observed`` is what the user's table says is done today, where there is one.
+    """
 
     scene: Scene
-    table: str | Path | None = None
+    observed: Observed | None = None
     progress: Callable[[dict], None] | None = None
     known: Knobs | None = None
 
@@ -42,11 +44,6 @@ class Bench:
         """The strongest local rules."""
         return self.known or tune(self._shop)
 
-    @cached_property
-    def observed(self) -> Observed | None:
-        """What the user's table says, where there is one."""
-        return None if self.table is None else read_observed(self.table, self.scene.loaded)
-
     @property
     def speeds(self) -> Mapping[str, list[float]]:
         """Utilisations that the table names, by lane family: the scene has to offer them."""
@@ -55,7 +52,7 @@ class Bench:
     def on(self, scene: Scene) -> Bench:
         """The same bench, with what it has found, on another menu of speeds."""
         known = self.tuned if "tuned" in self.__dict__ else self.known
-        return Bench(scene, self.table, self.progress, known)
+        return Bench(scene, self.observed, self.progress, known)
 
     def outcome(self, name: str) -> Outcome:
         """Draw a baseline.

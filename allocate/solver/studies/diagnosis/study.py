@@ -16,6 +16,7 @@ from allocate.solver.result import head
 from allocate.solver.solution import NOT_SEARCHED
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
+from allocate.solver.studies.baselines.observed import read_observed
 from allocate.solver.studies.diagnosis.caching import cache_misuse, kept_too_long
 from allocate.solver.studies.diagnosis.congestion import crowded, serving_congestion
 from allocate.solver.studies.diagnosis.delegation import over_delegation, too_free
@@ -173,15 +174,13 @@ def diagnose(
     sort_out((), loaded.config.diagnose.accept)  # a wrong code is told before any work
     name = "greedy" if observed is None else "observed"
     speeds: dict[str, list[float]] = {n: [Knobs().utilisation] for n in loaded.config.deployments}
-    if observed is not None:
-        from allocate.solver.studies.baselines.observed_table import read_observed
-
-        read = read_observed(observed, loaded)
-        for lane, busy in read.speeds(loaded.config).items():
+    today = None if observed is None else read_observed(observed, loaded)
+    if today is not None:
+        for lane, busy in today.speeds(loaded.config).items():
             speeds[lane] = [*speeds.get(lane, ()), *busy]
     on = stage(loaded, speeds, method, tolerance, seed, progress)
     try:
-        outcome = Bench(on.scene, observed, progress).outcome(name)
+        outcome = Bench(on.scene, today, progress).outcome(name)
     except LookupError as error:
         raise DiagnosisError(f"{name} cannot be diagnosed: {error}") from error
     if progress is not None:

@@ -114,7 +114,7 @@ def change_from(base: Solution, today: str | Path, progress: Progress) -> Change
     observed = read_observed(today, base.loaded)
     scene = common_scene(base, more=observed.speeds(base.loaded.config))
     progress({"phase": "the allocation of today"})
-    now = Bench(scene, today).outcome("observed")
+    now = Bench(scene, observed).outcome("observed")
     own = base.allocation.flows
     plan = investment(base.program, base.allocation.levels, own[1] if len(own) > 1 else None)
     best = joint(scene, Caps(), scene.prices, plan)

@@ -1,64 +1,26 @@
-"""A result's tables as sheets of text: one definition for the terminal and for Markdown."""
+"""The tables of ``solve``: prices and what each layer does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from allocate.cli.render.artifact_sheets import KEYS, artifact_sheet
 from allocate.cli.render.price_words import used, validity
+from allocate.cli.render.sheet import (
+    FIRST,
+    Column,
+    Row,
+    Sheet,
+    drawn,
+    name_column,
+    period_column,
+    sheet_of,
+)
 from allocate.cli.render.text import NOTHING, clean, money, number, percent, short
 
-FIRST = 12  # lines of a table on the first screen
 SLACK = 5  # of prices that are 0
 USES = 4  # token uses with a column of their own
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: its name, its unit, and how a line fills it."""
-
-    name: str
-    unit: str
-    cell: Callable[[Row], str]
-    right: bool = True
-    optional: bool = False  # left out where the screen is too narrow for all
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table ready to be drawn; ``notes`` holds a sentence under a line, by its index."""
-
-    title: str
-    columns: list[Column]
-    rows: list[list[str]]
-    hidden: int = 0
-    notes: dict[int, str] = field(default_factory=dict)
-    about: str = ""  # what its words mean, in a line
-
-
-def _drawn(columns: list[Column], lines: Sequence[Row]) -> list[list[str]]:
-    return [[column.cell(line) for column in columns] for line in lines]
-
-
-def _sheet(
-    title: str, columns: list[Column], lines: Sequence[Row], whole: bool, about: str
-) -> Sheet:
-    shown = lines if whole else lines[:FIRST]
-    hidden = len(lines) - len(shown)
-    return Sheet(title, columns, _drawn(columns, shown), hidden, about=about)
-
-
-def _name(key: str, title: str | None = None, otherwise: str = NOTHING) -> Column:
-    return Column(
-        title or key, "", lambda r: clean(r[key]) if r.get(key) else otherwise, right=False
-    )
-
-
-def _periods(lines: Sequence[Row]) -> list[Column]:
-    """Tell the lines of a day's periods apart, where there are several."""
-    return [_name("period")] if any(line.get("period") for line in lines) else []
 
 
 def prices_sheet(result: Row, whole: bool = False) -> Sheet:
@@ -70,7 +32,7 @@ def prices_sheet(result: Row, whole: bool = False) -> Sheet:
     binding = [p for p in prices if p["binding"]]
     shown = prices if whole else binding + prices[len(binding) :][:SLACK]
     columns = [
-        _name("resource"),
+        name_column("resource"),
         Column("used / capacity", "", used),
         Column("price", "", lambda p: number(p["value"]) if p["binding"] else "0"),
         Column("worth", "", lambda p: number(p.get("worth")) if p["binding"] else NOTHING),
@@ -82,7 +44,7 @@ def prices_sheet(result: Row, whole: bool = False) -> Sheet:
         if p["binding"]
     }
     about = "price = worth - pay: what one more unit would add to welfare, USD an hour"
-    rows = _drawn(columns, shown)
+    rows = drawn(columns, shown)
     return Sheet("Prices", columns, rows, len(prices) - len(shown), notes, about)
 
 
@@ -103,14 +65,14 @@ def requests_sheet(result: Row, whole: bool = False) -> Sheet:
     groups = _by_class(result)
     lines = [line for group in groups for line in group]
     columns = [
-        _name("class"),
-        _name("model", otherwise="(none)"),
-        _name("autonomy", otherwise="(none)"),
+        name_column("class"),
+        name_column("model", otherwise="(none)"),
+        name_column("autonomy", otherwise="(none)"),
         Column("share", "%", lambda r: percent(r.get("share"))),
         *_token_columns(lines),
         _solved(lines),
     ]
-    if period := _periods(lines):
+    if period := period_column(lines):
         if not whole:
             groups = [_same_all_day(group, columns, groups) for group in groups]
             lines = [line for group in groups for line in group]
@@ -123,7 +85,7 @@ def requests_sheet(result: Row, whole: bool = False) -> Sheet:
             notes[i] = why
             told.add((line["class"], why))
     about = "share: of the class's requests; the rest is for one request"
-    rows = _drawn(columns, shown)
+    rows = drawn(columns, shown)
     return Sheet("Router and autonomy", columns, rows, len(lines) - len(shown), notes, about)
 
 
@@ -235,9 +197,9 @@ def serving_sheet(result: Row, whole: bool = False) -> Sheet:
     counted = any(line.get("gpus") is not None for line in lines)
     columns = [
         Column("lane", "", _lane_name(lines), right=False),
-        *_periods(lines),
-        _name("model"),
-        *([_name("stage")] if staged else []),
+        *period_column(lines),
+        name_column("model"),
+        *([name_column("stage")] if staged else []),
         Column("replicas", "", lambda r: number(r.get("replicas"), 3)),
         *([Column("GPUs", "", lambda r: number(r.get("gpus"), 3))] if counted else []),
         Column("batch", "", lambda r: number(r.get("batch"), 3), optional=True),
@@ -247,7 +209,7 @@ def serving_sheet(result: Row, whole: bool = False) -> Sheet:
         Column("KV", "%", lambda r: percent(r.get("kv_used")), optional=True),
     ]
     about = "busy: share of the time; KV: share of its memory; TPOT, TTFT: time per, to first token"
-    return _sheet("Serving", columns, lines, whole, about)
+    return sheet_of("Serving", columns, lines, whole, about)
 
 
 def _lane_name(lines: Sequence[Row]) -> Callable[[Row], str]:
@@ -269,8 +231,8 @@ def training_sheet(result: Row, whole: bool = False) -> Sheet:
     """Draw the investment in each asset."""
     lines = sorted(result["layers"]["training"], key=lambda r: -(r.get("gain") or 0.0))
     columns = [
-        _name("asset"),
-        _name("model"),
+        name_column("asset"),
+        name_column("model"),
         Column("rollout", "tok/h", lambda r: short(r.get("rollout_tokens"))),
         Column("verifier", "tok/h", lambda r: short(r.get("verifier_tokens"))),
         Column("update", "tok/h", lambda r: short(r.get("update_tokens"))),
@@ -278,7 +240,7 @@ def training_sheet(result: Row, whole: bool = False) -> Sheet:
         Column("gain", "% solved", lambda r: percent(r.get("gain"))),
     ]
     about = "behind: model versions that rollouts lag; gain: more requests solved, of all"
-    return _sheet("Training", columns, lines, whole, about)
+    return sheet_of("Training", columns, lines, whole, about)
 
 
 def layer_sheets(result: Row, whole: bool = False) -> list[Sheet]:
@@ -289,5 +251,7 @@ def layer_sheets(result: Row, whole: bool = False) -> list[Sheet]:
 
 def part_sheet(result: Row, part: str, whole: bool = False) -> Sheet:
     """Draw one table by its name; router and autonomy are one."""
+    if part in KEYS:
+        return artifact_sheet(result, part, whole)
     makers = {"prices": prices_sheet, "serving": serving_sheet, "training": training_sheet}
     return makers.get(part, requests_sheet)(result, whole)
