@@ -28,10 +28,9 @@ from allocate.cli.commands.report import report
 from allocate.cli.commands.schema import schema
 from allocate.cli.commands.solve import solve
 from allocate.cli.commands.validate import validate
-from allocate.cli.flags import FlagError
-from allocate.cli.output import OutputError, silence_stdout
+from allocate.cli.output import silence_stdout
 from allocate.cli.terminal import complain
-from allocate.errors import AllocateError
+from allocate.errors import AllocateError, ProblemsError, SolveError
 
 SIGINT = 130  # what typer returns for Ctrl-C
 
@@ -91,11 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
     _make_streams_tolerant()
     try:
         code = app(args=arguments, prog_name="allocate", standalone_mode=False)
-    except (FlagError, OutputError) as error:
-        complain(f"error: {error}")
+    except (ProblemsError, SolveError) as error:  # these begin with what kind they are
+        complain(str(error))
         return error.exit_code
     except AllocateError as error:
-        complain(str(error))
+        complain(f"error: {error}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from allocate.models.stream import Flows
-from allocate.solver.studies.diagnosis.repairs import Repairs
+from allocate.solver.studies.diagnosis.reach import Reach
 from allocate.solver.studies.diagnosis.view import PARTS, Pairs, View
 
 _CLEARLY = 1e-6  # of the money that a request moves: no change of mind for less
@@ -63,7 +63,7 @@ def _chosen(
 def _by_model(view: View, believed: Callable[[Pairs], np.ndarray]) -> Flows:
     """The router's choice by what it believes; level and way stay, as near as they can."""
     ground, arm = view.ground, view.flows.arm
-    same = Repairs(view).opened(np.arange(len(arm)), {"model"}) & (ground.model_of >= 0)
+    same = Reach(view).opened(np.arange(len(arm)), {"model"}) & (ground.model_of >= 0)
     same &= ground.model_of[None, :] != ground.model_of[arm][:, None]
     pairs, flow = _options(view, ground.model_of, same)
     return _chosen(view, pairs, flow, believed)

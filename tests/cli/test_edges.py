@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allocate.cli.render.following import Question, next_commands
+from allocate.cli.render.grid import lay_out
 from allocate.cli.render.markdown import draw_markdown
 from allocate.cli.render.screen import draw_screen
+from allocate.cli.render.sheet import Column, sheet_of
 from allocate.cli.render.solve_sheets import prices_sheet, requests_sheet, serving_sheet
 from allocate.cli.render.verdict import equation
 from allocate.cli.terminal import plain_console
@@ -272,3 +274,20 @@ def test_next_gives_a_limit_in_conflict_what_it_needs():
     ((command, why),) = next_commands(bare(conflicts=both), asked("a.b=6"))
     assert command == "allocate solve c.yaml --set a.b=36.036 --set c.d=2.997"
     assert "together" in why
+
+
+def test_a_whole_name_is_not_cut_as_long_as_another_column_can_go():
+    columns = [
+        Column("code", "", lambda r: r["code"], right=False),
+        Column("where", "", lambda r: r["where"], right=False, whole=True),
+        Column("unit", "", lambda r: "USD/request", right=False, optional=True),
+    ]
+    line = {"code": "AL101", "where": "draft_short, gpt5, confirm"}
+    for width, shown in ((60, True), (40, False)):
+        text = "\n".join(t for _, t in lay_out(sheet_of("", columns, [line], True, ""), width))
+        assert line["where"] in text
+        assert ("USD/request" in text) == shown
+    assert "no room for unit" in text
+    narrow = "\n".join(t for _, t in lay_out(sheet_of("", columns, [line], True, ""), 24))
+    assert "draft_short" in narrow
+    assert "~" in narrow

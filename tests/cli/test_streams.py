@@ -253,7 +253,10 @@ def test_progress_needs_no_colour(monkeypatch):
             {"phase": "baselines", "done": 3, "of": 7, "what": "greedy-tuned"},
             "baseline 3 of 7: greedy-tuned, 41 s; Ctrl-C keeps the finished ones",
         ),
-        ({"phase": "tuning", "round": 12}, "tuning the local rules, round 12, 41 s"),
+        (
+            {"phase": "tuning", "round": 12},
+            "tuning the local rules, round 12, 41 s; Ctrl-C keeps the joint answer",
+        ),
         ({"phase": "diagnosis"}, "looking for faults, 41 s"),
     ],
 )

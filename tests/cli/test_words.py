@@ -103,6 +103,10 @@ def test_a_layer_with_nothing_to_decide_has_no_line():
     document = json.loads(fixture.read_text("utf-8"))
     layers = sheets(document)[-1]
     assert "training" not in {row[0] for row in layers.rows}
+    document["attribution"]["shares"]["serving"] = 0.0  # it decides, and nothing is gained by it
+    assert [row[:2] for row in sheets(document)[-1].rows if row[0] == "serving"] == [
+        ["serving", "0"]
+    ]
     assert "waiting, risk" in layers.about
 
 

@@ -85,10 +85,14 @@ def test_what_does_not_fit_is_turned_away_and_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rows", ["ask,cheap,0.5\nask,cheap,0.7\n", "ask,cheap,0.9\nask,strong,0.3\n"]
+    "rows",
+    [
+        "ask,cheap,0.5,\nask,strong,0.508,\n",  # rounded
+        "ask,cheap,,0.15\nask,strong,,0.1\n",  # more was logged than the config expects
+    ],
 )
-def test_more_than_all_of_a_class_is_scaled_down_and_said(scene, tmp_path, rows):
-    text = f"class,model,share\n{rows}commit,strong,1\ndeploy,strong,1\n"
+def test_more_than_all_that_arrives_is_scaled_down_and_said(scene, tmp_path, rows):
+    text = f"class,model,share,requests_per_s\n{rows}commit,strong,1,\ndeploy,strong,1,\n"
     outcome = observed_on(scene, tmp_path / "today.csv", text)
     served = sum(r["share"] for r in outcome.solution.layers.router if r["class"] == "ask")
     assert served == pytest.approx(1.0)

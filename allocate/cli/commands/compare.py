@@ -13,6 +13,7 @@ from allocate.cli.input import load_config, share_of
 from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
+from allocate.cli.render.text import apart, money, number
 from allocate.cli.terminal import Story
 
 Baseline = Annotated[
@@ -123,7 +124,7 @@ def compare(
         raise typer.Exit(code)
     if least is not None and not (reached := reaches(document, least)):
         why = f"no verdict on --fail-under: there is no `{document['against']}` to compare with"
-        story.say(why if reached is None else f"the gain at equal spend is under {fail_under}")
+        story.say(why if reached is None else shortfall(document, least))
         raise typer.Exit(NO)
 
 
@@ -147,11 +148,30 @@ def reaches(document: dict[str, Any], least: float) -> bool | None:
 
     None where that baseline could not be drawn.
     """
-    lines = {line["name"]: line for line in document["baselines"]}
-    line = lines.get(document["against"])
+    line = _reference(document)
     if line is None or line["welfare"] is None:
         return None
     gain = line["equal_spend"]["gain"]
     if least <= 0:
         return gain >= 0
     return gain > 0 and gain >= least * line["welfare"]
+
+
+def shortfall(document: dict[str, Any], least: float) -> str:
+    """Say what gain was reached where ``reaches`` says no, and what was asked."""
+    line, over = _reference(document) or {}, f"over `{document['against']}`"
+    gain = line["equal_spend"]["gain"]
+    if gain <= 0:
+        asks = f"--fail-under asks {number(100 * least)} %"
+        return f"there is no gain at equal spend {over}, and {asks} of its welfare"
+    reached, asked = apart(100 * gain / line["welfare"], 100 * least, 3)
+    return (
+        f"the gain at equal spend {over} is {money(gain)}/h, {reached} % of its welfare: "
+        f"under the {asked} % that --fail-under asks"
+    )
+
+
+def _reference(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The baseline of the verdict."""
+    lines = {line["name"]: line for line in document["baselines"]}
+    return lines.get(document["against"])

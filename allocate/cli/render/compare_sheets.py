@@ -114,15 +114,20 @@ def _step(split: Row, step: str, whole: float) -> str:
 
 
 def layers_sheet(document: Row) -> Sheet | None:
-    """Draw each layer's part of the gain, the price that it saw and the full one."""
+    """Draw each layer's part of the gain, the price that it saw and the full one.
+
+    A layer that has nothing to decide has no line.
+    """
     told, wedges = document["attribution"], {w["layer"]: w for w in document["wedges"]}
     if told is None and not wedges:
         return None
     shares = {} if told is None else told["shares"]
+    deciding = {layer for c in told["coalitions"] for layer in c["inside"]} if told else set()
     whole = max(sum(abs(v) for v in shares.values()), 1e-300)
     lines: list[dict[str, Any]] = [
         {"layer": layer, "share": shares.get(layer), **wedges.get(layer, {})}
         for layer in (shares or wedges)
+        if layer in deciding or wedges.get(layer, {}).get("cost") is not None
     ]
     columns = [
         Column("layer", "", lambda r: r["layer"], right=False),

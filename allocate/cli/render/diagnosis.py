@@ -10,14 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from allocate.cli.flags import Color
-from allocate.cli.render.diagnosis_sheets import FIRST, findings_sheet, ledger_sheet, place
+from allocate.cli.render.diagnosis_sheets import (
+    FIRST,
+    findings_sheet,
+    ledger_sheet,
+    note,
+    place,
+    unnamed,
+)
 from allocate.cli.render.lines import Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.text import clean, money, number
 from allocate.cli.terminal import make_console, plain_console
 
 _ROUNDING = 1e-6
-_WORDS = {"greedy": "what each layer would do alone", "observed": "what is done today"}
+WORDS = "Words and columns: docs/diagnose.md"
+_DONE_BY = {"greedy": "what each layer would do alone", "observed": "what is done today"}
 
 
 def draw_diagnosis(
@@ -43,7 +51,7 @@ def draw_diagnosis(
 
 def verdict(document: dict[str, Any]) -> str:
     """Say in a sentence how many findings there are and what they cost."""
-    totals, what = document["totals"], _WORDS.get(document["diagnosed"], document["diagnosed"])
+    totals, what = document["totals"], _DONE_BY.get(document["diagnosed"], document["diagnosed"])
     found, aside = totals["findings"], totals["not_shown"]
     gap, together = document["gap"], totals["together"]
     beside = _beside(aside, " more" if found else "")
@@ -90,6 +98,9 @@ def _balance(document: dict[str, Any]) -> str:
         text += f"; one by one the findings sum to {money(totals['sum'])}/h"
         if totals["together"] > (1 + _ROUNDING) * totals["sum"]:
             text += " (together they are more than the sum: one hides another)"
+    if parts := unnamed(document):
+        lost = ", ".join(f"{clean(p['what'])} {money(p['usd_per_hour'], 4)}/h" for p in parts)
+        text += f"; lost without a finding: {lost}"
     return text
 
 
@@ -111,6 +122,8 @@ def _lines(
         yield from listed(title, entries, width, whole)
     if config is not None:
         yield from next_steps(_next(document, config, observed), width)
+    yield "plain", ""
+    yield "note", WORDS
 
 
 def _lists(document: dict[str, Any]) -> list[tuple[str, list[str]]]:
@@ -163,8 +176,7 @@ def workflow_commands(document: dict[str, Any]) -> Iterator[str]:
         at = f.get("at") or {}
         spot = [f"{key}={_property(at[key])}" for key in ("file", "line", "col") if at.get(key)]
         title = f"{f['code']} {f['name']}, {money(f['usd_per_hour'])}/h"
-        also = f" ({' and '.join(f['also'])} fits as well)" if f["also"] else ""
-        text = f"{place(f)}: {clean(f['message'])}{also}. Fix: {clean(f['fix'])}. See {f['page']}"
+        text = f"{place(f)}: {note(f)}; more on it: allocate explain {f['code']}"
         yield f"::warning {','.join([*spot, f'title={_property(title)}'])}::{_data(text)}"
     yield f"::notice title=allocate diagnose::{_data(verdict(document))}"
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from allocate.cli.render.sheet import Column, Sheet
-from allocate.cli.render.text import clean, number
+from allocate.cli.render.text import clean, number, percent
 
 FIRST = 8  # findings of the first screen
 _WORTH_SAYING = 0.01  # of a finding's size
+_LARGE = 0.05  # of the whole loss, or of a part: worth a word
 Row = dict[str, Any]
 
 
@@ -18,14 +19,14 @@ def findings_sheet(document: Row, whole: bool = False) -> Sheet:
     shown = lines if whole else lines[:FIRST]
     columns = [
         Column("code", "", lambda r: r["code"], right=False),
-        Column("name", "", lambda r: r["name"], right=False),
-        Column("where", "", _shortly, right=False),
+        Column("name", "", lambda r: r["name"], right=False, whole=True),
+        Column("where", "", _shortly, right=False, whole=True),
         Column("left", "", lambda r: number(r["left"], 3)),
         Column("right", "", lambda r: number(r["right"], 3)),
         Column("unit", "", lambda r: r["unit"], right=False, optional=True),
         Column("USD/h", "", lambda r: number(r["usd_per_hour"])),
     ]
-    notes = {i: _note(r) for i, r in enumerate(shown)}
+    notes = {i: note(r) for i, r in enumerate(shown)}
     rows = [[c.cell(line) for c in columns] for line in shown]
     hidden = len(lines) - len(shown)
     return Sheet("Findings", columns, rows, hidden, notes, about=_legend(shown))
@@ -40,9 +41,11 @@ def _legend(shown: list[Row]) -> str:
     return f"{text}; more on it: allocate explain {codes.pop() if len(codes) == 1 else 'CODE'}"
 
 
-def _note(line: Row) -> str:
+def note(line: Row) -> str:
     """Say what is wrong and how to repair it, and what else there is to know of the size."""
-    text = f"{clean(line['message'])}; fix: {clean(line['fix'])}"
+    period = line["where"].get("period")
+    when = f"{clean(period)}: " if period else ""
+    text = f"{when}{clean(line['message'])}; fix: {clean(line['fix'])}"
     others = line["others_usd_per_hour"]
     if others >= line["usd_per_hour"]:
         text += "; all of it is what others gain by the room"
@@ -60,10 +63,11 @@ def place(line: Row) -> str:
 
 
 def _shortly(line: Row) -> str:
-    where = line["where"]
+    """Say where a finding is but for the period, which its note has room for."""
+    where = {k: v for k, v in line["where"].items() if k != "period"}
     if "outcome" in where:
-        return place(line)
-    parts = [where[k] for k in ("class", "asset", "period", "model", "autonomy") if k in where]
+        return place({**line, "where": where})
+    parts = [where[k] for k in ("class", "asset", "model", "autonomy") if k in where]
     if "class" not in where and "lane" in where:
         parts = [where["lane"], *(p for p in parts if p != where.get("model"))]
     return clean(", ".join(parts))
@@ -79,4 +83,22 @@ def ledger_sheet(document: Row) -> Sheet:
         Column("what it is", "", lambda r: clean(r["means"]), right=False),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
-    return Sheet("Where the loss is", columns, rows)
+    notes = {i: _most(line) for i, line in enumerate(lines) if line in unnamed(document)}
+    return Sheet("Where the loss is", columns, rows, notes={i: n for i, n in notes.items() if n})
+
+
+def unnamed(document: Row) -> list[Row]:
+    """Large parts of the loss that no finding speaks of, the largest first."""
+    whole = sum(line["usd_per_hour"] for line in document["ledger"])
+    lines = [
+        line
+        for line in document["ledger"]
+        if not line["named"] and line["usd_per_hour"] > _LARGE * whole
+    ]
+    return sorted(lines, key=lambda line: -line["usd_per_hour"])
+
+
+def _most(line: Row) -> str:
+    """Say which request classes have most of a part."""
+    most = [f"{clean(n)} ({percent(s, 2)} %)" for n, s in line["classes"].items() if s > _LARGE]
+    return f"most of it: {', '.join(most)}" if most else ""

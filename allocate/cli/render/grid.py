@@ -46,7 +46,7 @@ def _narrowed(sheet: Sheet, width: int) -> Sheet:
     least = [
         min(
             max(cell_len(cell) for cell in (c.name, c.unit, *(row[i] for row in sheet.rows))),
-            width if c.right else FIRST if i == 0 else LEAST,
+            width if c.right or c.whole or c.optional else FIRST if i == 0 else LEAST,
         )
         for i, c in enumerate(sheet.columns)
     ]
@@ -73,7 +73,8 @@ def _fit(sheet: Sheet, heads: list[list[str]], width: int) -> tuple[list[int], i
         names = [i for i, c in enumerate(sheet.columns) if not c.right and widths[i] > LEAST]
         if not names:
             break
-        kept = [i for i in names if i > 0 or widths[i] > FIRST]  # the first gives way last
+        # the first name and whole ones give way last
+        kept = [i for i in names if not sheet.columns[i].whole and (i > 0 or widths[i] > FIRST)]
         widest = max(kept or names, key=lambda i: widths[i])
         widths[widest] -= 1
         spare += 1

@@ -21,6 +21,7 @@ class Column:
     cell: Callable[[Row], str]
     right: bool = True
     optional: bool = False  # left out where the screen is too narrow for all
+    whole: bool = False  # not cut as long as an optional column can be left out for it
 
 
 @dataclass(frozen=True)

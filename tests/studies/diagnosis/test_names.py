@@ -71,3 +71,14 @@ def test_a_result_is_read_back_whatever_a_deployment_is_called(read, name, tmp_p
 def test_a_name_that_looks_like_a_draft_is_compared():
     found = compare(load_dict(called("x+draft")), ["cheapest"], attribution=False, least=False)
     assert not found.failed
+
+
+def test_parts_without_a_finding_name_the_classes_that_have_most_of_them(plain):
+    lines = plain.ledger.lines
+    assert any(line.classes for line in lines)
+    for line in lines:
+        assert not (line.named and line.classes)
+        assert set(line.classes) <= set(plain.loaded.config.classes)
+        assert all(0 < share <= 1 for share in line.classes.values())
+        assert sum(line.classes.values()) <= 1 + 1e-9
+        assert list(line.classes.values()) == sorted(line.classes.values(), reverse=True)

@@ -17,6 +17,7 @@ from allocate.models.builder import HOUR
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation
 from allocate.solver.studies.baselines.greedy import Knobs, approved, capped_tokens
+from allocate.solver.studies.baselines.observed_sums import covers
 from allocate.solver.studies.baselines.observed_supply import aged, staffed
 from allocate.solver.studies.baselines.observed_table import (
     Observed,
@@ -134,7 +135,7 @@ def _parts(ground: Ground, observed: Observed, loaded: Loaded, assumed: list[str
         rows = told.get(name, [])
         for member in order[start[number[name]] : start[number[name] + 1]]:
             period = built.periods[stream.period[member]]
-            mine = [r for r in rows if _in(r.period, period)]
+            mine = [r for r in rows if covers(r.period, period)]
             shares = [_share(ground, r, int(member), len(mine), observed.path) for r in mine]
             if sum(shares) > 1.0 + 1e-6:  # nobody can serve more than arrives
                 _once(assumed, f"{name}: more than all that arrives; scaled down to it")
@@ -159,11 +160,6 @@ def _parts(ground: Ground, observed: Observed, loaded: Loaded, assumed: list[str
                 out.append(_Part(int(member), arm, share * float(stream.rate[member]), tokens))
     whole.check()
     return out
-
-
-def _in(named: str | None, period: str) -> bool:
-    """Whether a row speaks of a period, in whatever scenario."""
-    return named in (None, period) or period.endswith(f": {named}")
 
 
 def _cap(ground: Ground, arm: int, use: int) -> float:
@@ -213,8 +209,11 @@ def _arm(
         runs = np.array([a.labels.get("deployment") == row.deployment for a in ground.stream.arms])
         fine &= runs
     if not fine.any():
-        message = f"nothing that is open to `{row.name}` is what this row says"
+        what = "the result says" if row.went is not None else "this row says"
+        message = f"nothing that is open to `{row.name}` is what {what}"
         hint = "the config's models, levels, speed limits and actions decide what is open"
+        if row.went is not None:
+            hint += "; if the result is of another config, solve this one"
         where = row.line or None
         raise DataError([Problem("OBS003", message, file=observed.path, line=where, hint=hint)])
     own = fine & ground.own

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logit
 
+from allocate.errors import DataError, Problem
 from allocate.models import lanes as menus
 from allocate.models.loader import Loaded
-from allocate.solver.studies.baselines.observed_rows import KINDS, Row
+from allocate.solver.studies.baselines.observed_rows import KINDS, TEXTS, Row
 from allocate.solver.studies.ground import Ground
 
+_NAMES = 3  # of a kind, that a message shows
+_AGAIN = "give the result of this config: allocate solve CONFIG --out result.json"
 LaneAt = tuple[str, float]
 """A lane family, and its busy share."""
 
@@ -77,6 +80,9 @@ def result_rows(path: Path, loaded: Loaded) -> Iterator[Row]:
 
     result = read_result(path)
     layers = result["layers"]
+    if not _told_in_full(layers):
+        message = f"`{path}` is of an older allocate, which did not say every way that requests go"
+        raise DataError([Problem("OBS001", message, file=str(path), hint=_AGAIN)])
     busy = {lane["lane"]: lane["speed_utilisation"] for lane in layers["serving"]}
     of = menus.deployments(loaded.config)
     whole: dict[tuple[str, str | None], float] = {}
@@ -97,6 +103,47 @@ def result_rows(path: Path, loaded: Loaded) -> Iterator[Row]:
     for r in layers["training"]:
         amounts = {f"{k}_tokens": r.get(f"{k}_tokens") for k in KINDS}
         yield None, {"asset": r["asset"], "staleness": r.get("staleness"), **amounts}
+
+
+def _told_in_full(layers: Mapping[str, Any]) -> bool:
+    """Whether a result has what was added to its form later, and is needed here."""
+    lanes, lines = layers["serving"], layers["router"]
+    return all(lane.get("speed_utilisation") is not None for lane in lanes) and all(
+        line.get("ways") is not None for line in lines
+    )
+
+
+def of_another_config(
+    path: Path, rows: Iterable[Row], names: Mapping[str, Mapping[str, None]]
+) -> Problem | None:
+    """Tell once that a result speaks of what the config has not, rather than row by row.
+
+    Its digest is no sign of that: a config whose numbers have changed may be asked of the same
+    result. ``names`` are what the config has, by kind.
+    """
+    strange: dict[str, dict[str, None]] = {}
+    for _, row in rows:
+        for kind in TEXTS:
+            if row.get(kind) is not None and str(row[kind]) not in names[kind]:
+                strange.setdefault(kind, {})[str(row[kind])] = None
+    if not strange:
+        return None
+    lacks = ", ".join(
+        _lacking(kind, list(found)) for kind, found in sorted(strange.items(), key=_order)
+    )
+    message = f"`{path}` is a result of another config: this one has no {lacks}"
+    hint = f"{_AGAIN}, with the same --set and --scenario"
+    return Problem("OBS001", message, file=str(path), hint=hint)
+
+
+def _order(kind: tuple[str, Any]) -> int:
+    return TEXTS.index(kind[0])
+
+
+def _lacking(kind: str, names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_NAMES])
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return f"{kind} {shown}{more}"
 
 
 def _went(way: Mapping[str, Any], busy: Mapping[str, float]) -> Went:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from allocate.errors import DataError, Problem
 from allocate.models.paths import nearest
+from allocate.solver.studies.baselines.observed_torn import header_of, separated, spans, torn
 
 KINDS = ("rollout", "verifier", "update")
 TEXTS = ("class", "period", "model", "autonomy", "deployment", "asset")
@@ -49,28 +51,16 @@ class Cells:
         if line is None or line > len(self._lines):
             return {"line": line}
         here = self._lines[line - 1]
-        names = [_bare(self._lines[0][i:j]) for i, j in _spans(self._lines[0])]
-        spans = _spans(here)
-        at = names.index(name) if name in names else len(spans)
-        if at >= len(spans):
+        names = [_bare(self._lines[0][i:j]) for i, j in spans(self._lines[0])]
+        cells = spans(here)
+        at = names.index(name) if name in names else len(cells)
+        if at >= len(cells):
             return {"line": line}
-        return {"line": line, "column": spans[at][0] + 1, "source_line": here}
+        return {"line": line, "column": cells[at][0] + 1, "source_line": here}
 
 
 def _bare(cell: str) -> str:
     return cell.strip().strip('"').removeprefix("\ufeff")
-
-
-def _spans(line: str) -> list[tuple[int, int]]:
-    """Begin and end of every cell of a line of CSV."""
-    out, start, quoted = [], 0, False
-    for i, letter in enumerate(line):
-        if letter == '"':
-            quoted = not quoted
-        elif letter == "," and not quoted:
-            out.append((start, i))
-            start = i + 1
-    return [*out, (start, len(line))]
 
 
 def table_rows(path: Path, uses: Sequence[str]) -> list[Row]:
@@ -81,32 +71,40 @@ def table_rows(path: Path, uses: Sequence[str]) -> list[Row]:
     """
     import polars as pl
 
+    known = [*TEXTS, *NUMBERS, *(f"tokens_{u}" for u in uses), *(f"{k}_tokens" for k in KINDS)]
+    lined = path.name.endswith((".csv", ".csv.gz"))
     try:
         if path.suffix == ".parquet":
             frame = pl.read_parquet(path)
-        elif path.name.endswith((".csv", ".csv.gz")):
+        elif lined:
             frame = pl.read_csv(path, infer_schema=False)
         else:
             _refuse(path, "it is not a .csv, .csv.gz, .parquet or .json file")
     except FileNotFoundError:
         _refuse(path, "there is no such file")
     except (pl.exceptions.PolarsError, OSError, UnicodeError) as error:
+        if lined and (found := torn(path, known)):
+            raise DataError(found) from error
         _refuse(path, str(error).partition("\n")[0])
-    known = [*TEXTS, *NUMBERS, *(f"tokens_{u}" for u in uses), *(f"{k}_tokens" for k in KINDS)]
     strange = [c for c in frame.columns if c not in known]
+    if strange and lined and (other := separated(path, header_of(path), known)):
+        raise DataError([other])
     if strange:
         cells = Cells(path)
         raise DataError([_unknown(path, cells, column, known) for column in strange])
-    lined = path.suffix != ".parquet"
     return [(n + 2 if lined else None, row) for n, row in enumerate(frame.iter_rows(named=True))]
 
 
 def _unknown(path: Path, cells: Cells, column: str, known: Sequence[str]) -> Problem:
-    message = f"`{column}` is not a column of a table of what is done today"
     place = cells.place(None if path.suffix == ".parquet" else 1, column)
+    twice = re.fullmatch(r"(.+)_duplicated_\d+", column)  # so the reader of CSV calls it
+    if twice and twice[1] in known:
+        message, hint = f"the column `{twice[1]}` stands there twice", "leave out one of them"
+        return Problem("OBS002", message, file=str(path), hint=hint, **place)
+    message = f"`{column}` is not a column of a table of what is done today"
     return Problem("OBS002", message, file=str(path), hint=nearest(column, known), **place)
 
 
-def _refuse(path: Path, why: str) -> None:
+def _refuse(path: Path, why: str) -> NoReturn:
     hint = "give a .csv, .csv.gz or .parquet table, or a .json result of `allocate solve`"
     raise DataError([Problem("OBS001", f"cannot read `{path}`: {why}", file=str(path), hint=hint)])

@@ -24,13 +24,18 @@ from allocate.models.config import Config
 from allocate.models.loader import Loaded
 from allocate.models.moments import Moments
 from allocate.models.paths import nearest
-from allocate.solver.studies.baselines.observed_result import Went, result_rows
+from allocate.solver.studies.baselines.observed_result import (
+    Went,
+    of_another_config,
+    result_rows,
+)
 from allocate.solver.studies.baselines.observed_rows import (
     KINDS,
     TEXTS,
     Cells,
     table_rows,
 )
+from allocate.solver.studies.baselines.observed_sums import too_much
 
 LaneIn = tuple[str, str | None]
 """A deployment in a period, or in all of them."""
@@ -100,13 +105,17 @@ def read_observed(path: str | Path, loaded: Loaded) -> Observed:
         DataError: with every problem, by line and column.
     """
     path = Path(path)
+    reader = _Reader(path, loaded)
     if path.suffix == ".json":
-        rows = result_rows(path, loaded)
+        rows = list(result_rows(path, loaded))
+        if (other := of_another_config(path, rows, reader.names)) is not None:
+            raise DataError([other])
     else:
         rows = table_rows(path, list(loaded.config.token_uses))
-    reader = _Reader(path, loaded)
     for line, row in rows:
         reader.take(line, row)
+    for sent, message in too_much(reader.sent, Moments.of(loaded.config).names):
+        reader.say(sent.line or None, "share", message, "let them sum to 1, or to less")
     if not reader.sent and not reader.problems and path.suffix != ".json":
         reader.say(None, None, "no row has a class", "name the class, model and share", "OBS001")
     if reader.problems:
@@ -137,7 +146,7 @@ class _Reader:
         return Cells(self.path)
 
     @cached_property
-    def _names(self) -> dict[str, dict[str, None]]:
+    def names(self) -> dict[str, dict[str, None]]:
         """What the config has of every kind, in its order."""
         config = self.loaded.config
         assets = config.training.assets if config.training is not None else {}
@@ -245,9 +254,15 @@ class _Reader:
         if busy is None and tpot is not None and name in self.loaded.config.deployments:
             lane = menus.lanes(name, self.loaded.config.deployments[name])[name]
             busy = float(lane.utilisation(tpot / 1e3)) if tpot > 0 else 0.0
-        if busy is not None and not 0.0 < busy < 1.0:
-            column = "utilisation" if row.get("utilisation") is not None else "tpot_ms"
-            self.say(line, column, f"a lane cannot be {100 * busy:.3g} % busy", "0 < busy < 1")
+            if not 0.0 < busy < 1.0:
+                hint = f"it takes {1e3 * lane.alpha:g} ms when idle, and longer in use"
+                self.say(line, "tpot_ms", f"`{name}` cannot take {tpot:g} ms a token", hint)
+                return None
+        elif busy is not None and not 0.0 < busy < 1.0:
+            of_100 = 1.0 < busy < 100.0
+            hint = f"write {busy / 100:g} for {busy:g} %" if of_100 else "give a share of one"
+            message = f"utilisation is {busy:g}, and has to be more than 0 and less than 1"
+            self.say(line, "utilisation", message, hint)
             return None
         return busy
 
@@ -266,9 +281,9 @@ class _Reader:
         return value
 
     def _known(self, line: int | None, what: str, name: str | None) -> None:
-        if name is not None and name not in self._names[what]:
+        if name is not None and name not in self.names[what]:
             message = f"there is no {what} `{name}` in the config"
-            self.say(line, what, message, nearest(name, self._names[what]))
+            self.say(line, what, message, nearest(name, self.names[what]))
 
 
 def _text(cell: Any) -> str | None:

@@ -15,10 +15,10 @@ import numpy as np
 from allocate.errors import DataError, Problem
 from allocate.models.loader import Loaded
 from allocate.solver.studies.baselines.observed_rows import Cells
+from allocate.solver.studies.baselines.observed_sums import ROUNDED
 from allocate.solver.studies.baselines.observed_table import Observed, Sent
 from allocate.solver.studies.ground import Ground
 
-_ROUNDED = 0.01  # of a class: shares as people write them sum to one within so much
 _EXACT = 1e-6
 _HINT = "a row, or `decline: true` with what declining one costs (decline_cost_usd)"
 
@@ -50,7 +50,7 @@ class Whole:
     def scaled(self, name: str, member: int, rows: list[Sent], shares: list[float]) -> bool:
         """Whether shares that are short are so by their rounding only; else keep a problem."""
         total = sum(shares)
-        if total >= 1.0 - _ROUNDED:
+        if total >= 1.0 - ROUNDED:
             return True
         period = self.ground.built.periods[self.ground.stream.period[member]]
         when = f" in period `{period}`" if len(self.ground.built.periods) > 1 else ""

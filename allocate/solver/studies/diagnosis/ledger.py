@@ -9,20 +9,22 @@ whole loss, within what the joint answer's certificate leaves open.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs
 from allocate.solver.studies.diagnosis.turned import Refused
+from allocate.solver.studies.diagnosis.view import View
 
 
 @dataclass(frozen=True)
 class Line:
     """A part of the loss, USD per hour.
 
-    ``named``: a rule speaks of it; ``shown``: in a finding that is shown.
+    ``named``: a rule speaks of it; ``shown``: in a finding that is shown; ``classes``: the
+    request classes with most of it and their shares, where it is of requests and no rule names it.
     """
 
     what: str
@@ -30,15 +32,19 @@ class Line:
     means: str
     named: bool = False
     shown: bool = False
+    classes: Mapping[str, float] = field(default_factory=dict)
 
 
 _REST = {
     "model": ("model", "a better model is full, or hidden by another fault"),
     "level": ("supervision", "asks too much, or too little beside another fault"),
     "lane": ("lanes", "other lanes or speeds than requests would pay for"),
-    "kept": ("retention", "prefixes kept too briefly, or too long beside another fault"),
+    "kept": ("retention", "prefixes kept too briefly, or too long by another fault"),
     "tokens": ("tokens", "too many or too few tokens"),
 }
+
+_FULL = ("turned away", "idle replicas", "idle capacity", "model")  # what crowding shows up in
+_FEW = 3  # classes that a line names
 
 
 @dataclass(frozen=True)
@@ -109,34 +115,19 @@ def ledger(
         training: USD per hour that rules report of training.
         capability: USD per hour that is lost by training, its costs included.
     """
-    view, decided = repairs.view, found.decided
-    rest = {name: 0.0 for name in _REST}
-    for combination in np.unique(decided[repairs.wrong], axis=0):
-        at = repairs.wrong[np.all(decided[repairs.wrong] == combination, axis=1)]
-        free = {DECISIONS[j] for j in np.flatnonzero(combination)}
-        reached = found.usd[at]
-        for step in ("model", "level", "lane", "kept"):
-            if step in free:
-                continue
-            free.add(step)
-            further = np.maximum(repairs.together(at, free), reached)
-            rest[step] += float((further - reached) @ view.flows.requests[at])
-            reached = further
-        left = np.maximum(repairs.regret[at] - reached, 0.0)
-        rest["tokens"] += float(left @ view.flows.requests[at])
-    more = {_REST[d][0]: usd for d, usd in beside.items() if d in _REST}
+    requests = repairs.view.flows.requests
     lines = [
-        Line("repairs", float(found.usd @ view.flows.requests), "findings repaired together", True),
+        Line("repairs", float(found.usd @ requests), "findings repaired together", True),
         Line("declined", refused.chosen_usd, "findings: declined though there is room", True),
         Line("crowding", local, "findings: others kept out, capacity left idle", True),
         Line("training", min(training, capability), "findings in training", True),
-        *(Line(_REST[k][0], usd, _REST[k][1]) for k, usd in rest.items()),
-        Line("turned away", refused.crowded_out_usd, "requests that pay, for want of capacity"),
+        *_unnamed(repairs, found),
+        _turned_away(refused),
         *_standing(repairs),
     ]
-    explained = local + sum(beside.values())
-    lines = _less(lines, explained, ("turned away", "idle replicas", "idle capacity", "model"))
+    lines = _less(lines, local + sum(beside.values()), _FULL)
     lines.append(Line("capability", capability - training, "what training should reach, or cost"))
+    more = {_REST[d][0]: usd for d, usd in beside.items() if d in _REST}
     lines = [
         replace(
             line, usd_per_hour=line.usd_per_hour + (0 if line.named else more.get(line.what, 0))
@@ -144,6 +135,48 @@ def ledger(
         for line in lines
     ]
     return Ledger(tuple(line for line in lines if line.usd_per_hour > 0))
+
+
+def _unnamed(repairs: Repairs, found: Named) -> Iterator[Line]:
+    """What is left of the regrets of requests once the findings are repaired, by decision.
+
+    One decision after the other is set free; what is then still missing is tokens.
+    """
+    view, decided, wrong = repairs.view, found.decided, repairs.wrong
+    left = {name: np.zeros(len(view.flows.member)) for name in _REST}
+    for combination in np.unique(decided[wrong], axis=0):
+        at = wrong[np.all(decided[wrong] == combination, axis=1)]
+        free = {DECISIONS[j] for j in np.flatnonzero(combination)}
+        reached = found.usd[at]
+        for step in ("model", "level", "lane", "kept"):
+            if step in free:
+                continue
+            free.add(step)
+            further = np.maximum(repairs.together(at, free), reached)
+            left[step][at] = further - reached
+            reached = further
+        left["tokens"][at] = np.maximum(repairs.regret[at] - reached, 0.0)
+    for name, usd in left.items():
+        what, means = _REST[name]
+        lost = usd * view.flows.requests
+        yield Line(what, float(lost.sum()), means, classes=_most(view, view.flows.member, lost))
+
+
+def _turned_away(refused: Refused) -> Line:
+    """Requests that pay and find no room."""
+    usd = refused.crowded_out_usd
+    member, _, lost = refused.crowded()
+    classes = _most(refused.view, member, lost * refused.requests[member])
+    return Line("turned away", usd, "requests that pay, for want of capacity", classes=classes)
+
+
+def _most(view: View, member: np.ndarray, usd: np.ndarray) -> dict[str, float]:
+    """The classes with most of a loss, the largest first, and their shares of it."""
+    names = view.ground.built.classes.names
+    lost = np.bincount(view.stream.origin[member], usd, len(names))
+    whole = float(lost.sum())
+    first = np.argsort(-lost, kind="stable")[:_FEW]
+    return {str(names[c]): float(lost[c]) / whole for c in first if lost[c] > 0}
 
 
 def _less(lines: list[Line], explained: float, first: tuple[str, ...]) -> list[Line]:

@@ -187,7 +187,7 @@ class Local:
     def _judged(self, repair: Repair) -> Repair:
         """Whether it is for value, at the shared prices: those that the router should have seen."""
         now, then = (self.view.priced(p.member, p.arm, p.tokens) for p in (repair.now, repair.then))
-        allowed = self.repairs.opened(repair.flow, {"model"})
+        allowed = self.repairs.reach.opened(repair.flow, {"model"})
         dearer, unclear = for_value(self.view, now, then, allowed)
         return replace(repair, dearer=dearer, unclear=unclear)
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logit
 
 from allocate.models.curves import RequestCurve
 from allocate.solver.studies.diagnosis.direction import for_value
+from allocate.solver.studies.diagnosis.reach import Reach
 from allocate.solver.studies.diagnosis.view import Pairs, View
 from allocate.solver.studies.diagnosis.walls import Walls
 
@@ -24,7 +24,6 @@ DECISIONS = ("model", "level", "lane", "kept", "verify")
 _LIGHTEST = ("lane", "kept", "verify", "level", "model")  # what moves a request least comes first
 ROUNDING = 1e-9  # of the money that a request moves
 _BLAME = 0.002  # of what a repair brings, that must be lost for good while the decision stands
-_FAR = 1e12  # between a prefix that is resident and one that is not
 _AMOUNTS = 256  # different amounts of verification that are told apart
 
 
@@ -79,6 +78,11 @@ class Repairs:
     within: Mapping[str, np.ndarray] | None = None
 
     @cached_property
+    def reach(self) -> Reach:
+        """Where flows may go."""
+        return Reach(self.view)
+
+    @cached_property
     def regret(self) -> np.ndarray:
         """[flows] best less actual profit, USD per request."""
         view = self.view
@@ -122,7 +126,7 @@ class Repairs:
     def alone(self, decision: str) -> Repair:
         """What changing one decision brings, all others as they are; flows that gain by it."""
         view, flow = self.view, self.wrong
-        allowed = self.opened(flow, {decision})
+        allowed = self.reach.opened(flow, {decision})
         if self.within is not None:
             allowed &= self.within[decision][flow]
         then, there = view.changed(flow, allowed, decision == "verify")
@@ -141,7 +145,7 @@ class Repairs:
 
     def _judged(self, repair: Repair) -> Repair:
         """A change of model, and whether it is for value."""
-        allowed = self.opened(repair.flow, {"model"})
+        allowed = self.reach.opened(repair.flow, {"model"})
         dearer, unclear = for_value(self.view, repair.now, repair.then, allowed)
         return replace(repair, dearer=dearer, unclear=unclear)
 
@@ -201,9 +205,9 @@ class Repairs:
             case "level":
                 kept = ground.level_of[None, :] == ground.level_of[arm][:, None]
             case "lane":
-                kept = ~family | self._near_lane(flow)
+                kept = ~family | self.reach.near_lane(flow)
             case "kept":
-                kept = ~ground.own[None, :] | self._near_kept(flow)
+                kept = ~ground.own[None, :] | self.reach.near_kept(flow)
             case _:
                 return self._held_verifying(flow, opened)
         most = view.most(member, opened & kept)
@@ -244,58 +248,13 @@ class Repairs:
             out[at] = view.most(member[at], opened[at], limited)
         return self._or_hopeless(out, member)
 
-    # --- which arms a change may reach ----------------------------------------------------------
-
-    def opened(self, flow: np.ndarray, free: Iterable[str]) -> np.ndarray:
-        """[n, A] arms that flows may move to when some decisions are free."""
-        view, ground, free = self.view, self.view.ground, frozenset(free)
-        arm = view.flows.arm[flow]
-        by_human = view.human[arm][:, None]
-        out = ground.opened[view.flows.member[flow]].copy()
-        if "model" not in free:
-            model = ground.model_of[None, :] == ground.model_of[arm][:, None]
-            same = model & (ground.family[None, :] == ground.family[arm][:, None])
-            if "level" in free:  # to a human, or from one to any model
-                same |= view.human[None, :] | by_human
-            out &= same
-        if "level" not in free:
-            out &= ground.level_of[None, :] == ground.level_of[arm][:, None]
-        if "lane" not in free:
-            out &= ~ground.own[None, :] | self._near_lane(flow)
-        if "kept" not in free:
-            out &= ~ground.own[None, :] | self._near_kept(flow)
-        return out
-
-    def _near_lane(self, flow: np.ndarray) -> np.ndarray:
-        """[n, A] arms at the speed nearest to what flows have now, of those in their family."""
-        ground, arm = self.view.ground, self.view.flows.arm[flow]
-        busy = logit(ground.tiers)
-        return self._nearest(flow, np.abs(busy[None] - busy[arm][:, None]).max(axis=2))
-
-    def _near_kept(self, flow: np.ndarray) -> np.ndarray:
-        """[n, A] arms that keep prefixes as flows do now, as nearly as their family can."""
-        ground, arm, shared = self.view.ground, self.view.flows.arm[flow], self.view.shared
-        far = np.abs(ground.retention[None, :] - ground.retention[arm][:, None])
-        return self._nearest(flow, far + _FAR * (shared[None, :] != shared[arm][:, None]))
-
-    def _nearest(self, flow: np.ndarray, far: np.ndarray) -> np.ndarray:
-        """[n, A] the least ``far`` of every family of lanes; all, for flows on no own lane."""
-        ground = self.view.ground
-        far = np.where(ground.opened[self.view.flows.member[flow]], far, np.inf)
-        out = np.ones(far.shape, bool)
-        for family in np.unique(ground.family[ground.own]):
-            mine = ground.family == family
-            out[:, mine] = far[:, mine] <= far[:, mine].min(axis=1, keepdims=True) + 1e-9
-        out[~ground.own[self.view.flows.arm[flow]]] = True
-        return out
-
     # --- several decisions together --------------------------------------------------------------
 
     def together(self, flow: np.ndarray, free: Iterable[str]) -> np.ndarray:
         """[n] what changing some decisions of flows together brings, USD per request."""
         free, view = frozenset(free), self.view
         now = view.now.profit[flow]
-        then, there = view.changed(flow, self.opened(flow, free), "verify" in free)
+        then, there = view.changed(flow, self.reach.opened(flow, free), "verify" in free)
         profit = np.where(there, np.nan_to_num(then.profit, nan=-np.inf), -np.inf)
         if "model" in free:
             declining = -view.stream.decline_cost[then.member]
