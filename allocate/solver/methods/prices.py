@@ -2,50 +2,31 @@
 
 The prices of a sample of the classes are close to those of all. So a small sample is
 solved exactly, larger ones correct it at ever lower heat, and the full size needs a few
-passes (``crowd.py``): warm ones until only a few members for every row are near a tie, then
-exact ones with those held apart. The last pass gives each member its tokens; a linear
-program splits the members near a tie and sets the activities inside every row.
+passes over all of them (``search.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from allocate.models.merging import merged
-from allocate.models.program import Allocation, Program
-from allocate.models.stream import Flows, Stream
-from allocate.solver.methods.choices import Market
-from allocate.solver.methods.crowd import (
-    Look,
-    Looker,
-    NumpyLooker,
-    Settled,
-    settled_flows,
-    without,
-)
+from allocate.models.program import Program
 from allocate.solver.methods.heated import heated
 from allocate.solver.methods.newton import Result, newton
-from allocate.solver.methods.recovery import recover
+from allocate.solver.methods.search import APART, NARROW, WARMEST, Search
 from allocate.solver.methods.start import sampled
 from allocate.solver.methods.straight import straight
 
 SMALL = 3000  # members that are all held apart
 _FIRST = 600  # members of the first sample
 _GROWTH = 13  # at most, from one sample to the next
-_COOLING = 0.2
-_WARMEST, _WARM = 0.05, 0.004  # heats to start from: cold, and near the answer
-_PER_ROW = 4.0  # members near a tie for every row, below which they are held apart
-_BAND = 1.0  # … those within so many times the last heat
-_MOST = 3000  # members held apart
-_PASSES, _TRIES = 40, (4, 8)  # in all; at one heat, where all may be held apart and where not
-_APART, _LAST_STEPS = 20_000, 12  # so many members may all be held apart, for some steps
-_BANDS = (0.04, 0.15)  # arms so far below the best stay in passes, as prices are known
-_KNOWN = 0.04  # of what a row is used for may be noise: then the prices are known well
-_STRAYED, _AT_LAST = 1e-2, 1e-5  # of the money at stake may have moved far between screenings
-_COMPILE = 8_000_000  # members × arms from which a pass is compiled
+_WARM = 0.004  # heat to start from near the answer
+_LAST_STEPS = 12  # with all members held apart
+_BANDS = (NARROW, 0.15)  # arms so far below the best stay in passes, as prices are known
+_WELL = 0.04  # of what a row is used for may be noise: then the prices are known well
+_AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening
 
 Progress = Callable[[dict], None]
 
@@ -69,45 +50,65 @@ def solve_prices(
         if found.dual - worth <= 0.9 * tolerance * program.scale(found.dual):
             return found
         duals, warm = found.duals, True
-    rng = np.random.default_rng(seed)
-    heat, noise, iterations = _WARMEST, 1.0, 0
-    for size in [] if warm else _sizes(k):
-        part = sampled(program, size, rng)
-        if size <= SMALL:
-            result = newton(part, duals, progress=progress, allocate=False, tolerance=1e-6)
-        else:
-            search = _Search(part, duals, progress)
-            search.screen(_BANDS[0])
-            noise = np.sqrt((len(program.rows) + 1) / size)  # of what a row is used for
-            search.cool(heat, 0.1 * noise, rest=3.0)
-            result, heat = search.result(), min(_WARMEST, 0.3 * noise)
-        duals, iterations = result.duals, iterations + result.iterations
-    search = _Search(program, duals, progress)
-    search.iterations = iterations
+    known = _Known(duals, _WARM) if warm else _from_samples(program, duals, seed, progress)
+    search = Search(program, known.duals, progress)
+    search.iterations = known.iterations
     coldest = float(np.sqrt(0.1 * tolerance))
-    search.screen(_BANDS[int(noise > _KNOWN)])
-    search.cool(_WARM if warm else heat, coldest, least=0.3 * tolerance)
+    search.screen(_BANDS[int(known.noise > _WELL)])
+    search.cool(known.heat, coldest, least=0.3 * tolerance)
     if search.strayed(_AT_LAST):
-        search.screen(_BANDS[0])
+        search.screen(NARROW)
         search.cool(coldest, coldest, least=0.3 * tolerance)
     allocation = None
-    if search.rested or k > _APART:
+    if search.rested or k > APART:
         search.freeze()
         allocation = search.allocation(tolerance)
         if allocation is None:
             search.finish(tolerance)
             allocation = search.allocation(tolerance, best=True)
     result = search.result()
-    if search.short > 0.9 * tolerance and k <= _APART:
+    if search.short > 0.9 * tolerance and k <= APART:
         exact = newton(program, result.duals, _LAST_STEPS, progress=progress)
-        exact.iterations, exact.passes = (
-            exact.iterations + result.iterations,
-            exact.passes + result.passes,
-        )
+        exact.iterations += result.iterations
+        exact.passes += result.passes
         if exact.allocation is not None:
             return exact
     result.allocation = allocation
     return result
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Prices [rows], the heat to go on from, and the noise that they have of being a sample's.
+
+    ``noise`` is a share of what a row is used for; ``iterations`` were spent on finding them.
+    """
+
+    duals: np.ndarray
+    heat: float
+    noise: float = 1.0
+    iterations: int = 0
+
+
+def _from_samples(
+    program: Program, duals: np.ndarray, seed: int, progress: Progress | None
+) -> _Known:
+    """The prices of samples of growing size, each from those of the one before."""
+    rng = np.random.default_rng(seed)
+    known = _Known(duals, WARMEST)
+    for size in _sizes(len(program.streams[0].rate)):
+        part = sampled(program, size, rng)
+        if size <= SMALL:
+            found = newton(part, known.duals, progress=progress, allocate=False, tolerance=1e-6)
+            heat, noise = known.heat, known.noise
+        else:
+            search = Search(part, known.duals, progress)
+            search.screen(NARROW)
+            noise = float(np.sqrt((len(program.rows) + 1) / size))
+            search.cool(known.heat, 0.1 * noise, rest=3.0)
+            found, heat = search.result(), min(WARMEST, 0.3 * noise)
+        known = _Known(found.duals, heat, noise, known.iterations + found.iterations)
+    return known
 
 
 def _sizes(k: int) -> list[int]:
@@ -116,255 +117,3 @@ def _sizes(k: int) -> list[int]:
     steps = max(1, int(np.ceil(np.log(k / first) / np.log(_GROWTH))))
     growth = (k / first) ** (1.0 / steps)
     return [int(first * growth**i) for i in range(steps)]
-
-
-def _looker(crowd: Stream, n_rows: int) -> Looker:
-    """NumPy where a pass is quick; JAX where compiling pays for itself."""
-    market = Market(crowd, n_rows)
-    if len(crowd.rate) * len(crowd.arms) < _COMPILE:
-        return NumpyLooker(market)
-    from allocate.solver.methods.pass_jax import JaxLooker  # JAX takes a second to import
-
-    return JaxLooker(market)
-
-
-class _Search:
-    """Prices on their way down the dual of a program whose first stream is a crowd."""
-
-    def __init__(self, program: Program, duals: np.ndarray, progress: Progress | None):
-        self.program, self.progress = program, progress
-        self.crowd: Stream = program.streams[0]
-        self.others = replace(program, streams=program.streams[1:])
-        self.everything = self.looker = _looker(self.crowd, len(program.rows))
-        self.passes = self.iterations = 0
-        self.levels: np.ndarray | None = None
-        self.duals = duals
-        self.look: Look | None = None
-        self.screening: Look | None = None  # the first look after the last screening
-        self.value = np.inf
-        self.rested = True  # the last cooling came to its end
-        self.short = np.inf  # by so much the allocation falls short of the dual, as a share
-        self.heat = 0.0  # of the last warm pass
-
-    def screen(self, band: float) -> None:
-        """Price every arm once; passes then price only those within a band of the best."""
-        self.passes += 1
-        self.looker, self.band = self.everything.screened(self.duals, band), band
-        self.screening = None
-
-    def strayed(self, much: float) -> bool:
-        """Whether other arms may be wanted by now than at the screening.
-
-        That is if the prices moved half a band for more than so ``much`` of all money at stake.
-        """
-        if self.screening is None:
-            return False
-        scale = self.everything.market.scale
-        with np.errstate(invalid="ignore"):
-            moved = np.abs(self.current.top - self.screening.top) > 0.5 * self.band * scale
-        weight = self.crowd.rate * scale
-        return float(weight[moved].sum()) > much * float(weight.sum())
-
-    def cool(self, start: float, end: float, rest: float = 0.1, least: float = 0.0) -> None:
-        """Follow the warm dual from one heat down to another: a step at each, then to rest.
-
-        It ends where fewer than a few members for every row are near a tie: they are too few
-        to be one smooth function of the prices. At rest is where a step promises less than
-        ``rest`` · heat², what the warmth costs, or less than ``least``. Where many members
-        turn at one price it comes to nothing, and is given up.
-        The pass that judges a step is made at the next heat already: the warm dual falls
-        with the heat, so a step that is worth its promise there is good.
-        """
-        nobody = np.zeros(0, int)
-        self._pass(self.duals, max(start, end), accept=True)
-        stiff, tries, self.rested = np.ones(len(self.duals)), 0, True
-        most = _TRIES[len(self.crowd.rate) > _APART]
-        while self.passes < _PASSES and tries < most:
-            look = self.current
-            end = max(end, self._coldest(look))
-            little = max(rest * end**2, least)
-            bulk = Settled.around(self.looker, look, nobody).stiffened(stiff)
-            step = self._newton(nobody, bulk, 1e-9)
-            promised = self._share(self.value - step.dual)
-            self._tell(promised, 0)
-            if look.heat <= end and promised <= 0.1 * little:
-                return
-            heat = max(end, _COOLING * look.heat)
-            gained = self._pass(step.duals, heat)
-            tries = tries + 1 if self.current.heat == look.heat else 0
-            if gained >= 0.3 * promised:
-                stiff = np.ones(len(stiff)) if gained >= 0.7 * promised else np.sqrt(stiff)
-                if look.heat <= end and promised <= little:
-                    return  # the next step would gain next to nothing
-            else:  # the use of some rows turned further than the curvature said
-                stiff = stiff * _stiffer(look, self._last, bulk)
-        self.rested = False
-
-    def _coldest(self, look: Look) -> float:
-        """Heat within which just enough members are near a tie."""
-        few = int(_PER_ROW * (len(self.program.rows) + 1))
-        near = look.margin[np.isfinite(look.margin)]
-        return min(_WARMEST, float(np.partition(near, few)[few])) if len(near) > few else _WARMEST
-
-    def freeze(self) -> None:
-        """An exact pass at the prices reached."""
-        self.heat = self.current.heat
-        self._pass(self.duals, 0.0, accept=True)
-
-    def finish(self, tolerance: float) -> None:
-        """Exact passes, with the members near a tie held apart."""
-        band = np.full(len(self.crowd.rate), _BAND * self.heat)
-        extra = np.zeros(0, int)
-        while True:
-            look = self.current
-            near = np.flatnonzero(look.margin < band)
-            if len(near) > _MOST:
-                near = near[np.argpartition(look.margin[near], _MOST)[:_MOST]]
-            near = np.union1d(near, extra)
-            step = self._newton(near, Settled.around(self.looker, look, near), 1e-6)
-            promised = self._share(self.value - step.dual)
-            self._tell(promised, len(near))
-            if promised <= 0.03 * tolerance or self.passes >= _PASSES:
-                return
-            gained = self._pass(step.duals, 0.0)
-            there = self._last
-            if gained >= 0.1 * promised:
-                band = _bands(self.crowd, look, there)
-                extra = np.zeros(0, int)
-            else:  # some settled members were not: they are held apart from now on
-                turned = (there.arm != look.arm) | (
-                    (there.top > -self.crowd.decline_cost) != (look.top > -self.crowd.decline_cost)
-                )
-                extra = np.union1d(near, np.flatnonzero(turned)[:_MOST])
-
-    def result(self) -> Result:
-        """Prices so far."""
-        return Result(self.duals, None, self.value, self.iterations, self.passes, self.levels)
-
-    def allocation(self, tolerance: float, best: bool = False) -> Allocation | None:
-        """Every settled member on its best arm; the others and the activities by recovery.
-
-        None if that falls short of the dual by more than the tolerance, unless the ``best``
-        found is wanted all the same.
-        """
-        look, crowd = self.current, self.crowd
-        found: tuple[float, np.ndarray, Allocation] | None = None
-        live = np.flatnonzero(np.isfinite(look.margin))
-        order = live[np.argsort(look.margin[live], kind="stable")]
-        few = 20 * len(self.program.rows) + 100
-        inside = int(np.searchsorted(look.margin[order], 2.0 * self.heat))
-        counts = [max(few, min(inside, 4 * few)), 4 * few, 16 * few]
-        if best:  # a mass tie: many members turn at one price
-            counts.append(_APART)
-        for count in counts:
-            near = np.sort(order[:count])
-            settled = without(self.looker, look, near)[1]
-            rows = tuple(
-                replace(r, capacity=r.capacity - float(u))
-                for r, u in zip(self.program.rows, settled, strict=True)
-            )
-            apart = replace(
-                self.program, rows=rows, streams=(crowd.part(near), *self.program.streams[1:])
-            )
-            profits = [s.profits(look.duals) for s in apart.streams]
-            window = 3.0 * float(look.margin[near].max(initial=0.0)) + 1e-9
-            part = recover(apart, look.duals, profits, self.levels, window=window)
-            if part is None:
-                continue
-            allocation = part.allocation
-            short = self._share(apart.dual(look.duals, profits) - apart.welfare(allocation))
-            if found is None or short < found[0]:
-                found = (short, near, allocation)
-            if short <= 0.5 * tolerance or count >= len(order):
-                break
-        self.short = np.inf if found is None else found[0]
-        if found is None or (self.short > 0.9 * tolerance and not best):
-            return None
-        return self._joined(found[1], found[2])
-
-    def _joined(self, near: np.ndarray, found: Allocation) -> Allocation:
-        first, *others = found.flows
-        rest = settled_flows(self.looker, self.current, near)
-        joined = Flows(
-            np.concatenate([rest.member, near[first.member]]),
-            np.concatenate([rest.arm, first.arm]),
-            np.concatenate([rest.requests, first.requests]),
-            np.concatenate([rest.tokens, first.tokens]),
-        )
-        return Allocation((merged(self.crowd, joined), *others), found.levels)
-
-    # --- steps ------------------------------------------------------------------------------
-
-    @property
-    def current(self) -> Look:
-        """The look at the best prices so far."""
-        assert self.look is not None, "a pass comes first"
-        return self.look
-
-    def _newton(self, apart: np.ndarray, bulk: Settled, ridge: float) -> Result:
-        program = replace(self.program, streams=(self.crowd.part(apart), *self.program.streams[1:]))
-        step = newton(
-            program,
-            self.duals,
-            40,
-            allocate=False,
-            bulk=bulk,
-            ridge=ridge,
-            least_ridge=ridge,
-        )
-        self.iterations += step.iterations
-        self.levels = step.levels
-        return step
-
-    def _pass(self, duals: np.ndarray, heat: float, accept: bool = False) -> float:
-        """Look at some prices and go there if that lowers the dual; the gain, as a share."""
-        there = self.looker.look(duals, heat)
-        self.passes += 1
-        self._last = there
-        self.screening = self.screening or there
-        value = there.value + self.others.dual(duals)
-        gained = 0.0 if accept else self._share(self.value - value)
-        if accept or gained > 0:
-            self.look, self.value, self.duals = there, value, duals
-            if self.strayed(_STRAYED):
-                self.screen(_BANDS[0])
-                self._pass(duals, heat, accept=True)
-        return gained
-
-    def _share(self, amount: float) -> float:
-        return amount / max(abs(self.value), 1e-300)
-
-    def _tell(self, promised: float, apart: int) -> None:
-        if self.progress is not None:
-            self.progress(
-                {
-                    "phase": "solve",
-                    "iteration": self.iterations,
-                    "gap": promised,
-                    "passes": self.passes,
-                    "apart": apart,
-                    "heat": self.current.heat,
-                    "members": len(self.crowd.rate),
-                }
-            )
-
-
-def _stiffer(before: Look, after: Look, bulk: Settled) -> np.ndarray:
-    """[rows] how much more the use of each row changed than its curvature said; at least 1."""
-    meant = bulk.hessian @ (after.duals - before.duals)
-    came = before.use - after.use
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(np.abs(meant) > 1e-9 * np.abs(before.use), came / meant, 1.0)
-    return np.clip(np.nan_to_num(ratio, nan=1.0), 1.2, 30.0)
-
-
-def _bands(crowd: Stream, before: Look, after: Look) -> np.ndarray:
-    """[K] how far from a tie a member may turn next: as far as any of its group has moved."""
-    from allocate.solver.methods.choices import at_stake
-
-    with np.errstate(invalid="ignore"):
-        shift = np.abs(after.top - before.top) / at_stake(crowd)
-    shift = np.where(np.isfinite(shift) & (crowd.rate > 0), shift, 0.0)
-    most = np.zeros(len(crowd.rows))
-    np.maximum.at(most, crowd.group, shift)
-    return np.clip(most, 1e-10, 0.03)[crowd.group]
