@@ -35,6 +35,7 @@ _PER_ROW = 4.0  # members near a tie for every row, below which they are held ap
 _BAND = 1.0  # … those within so many times the last heat
 _MOST = 3000  # members held apart
 _PASSES, _TRIES = 40, (4, 8)  # in all; at one heat, where all may be held apart and where not
+_TRUST = 4.0  # times what is least worth a pass
 _STRAYED = 1e-2  # of the money at stake may have moved far between screenings
 _COMPILE = 8_000_000  # members × arms from which a pass is compiled
 
@@ -93,8 +94,9 @@ class Search:
 
         It ends where fewer than a few members for every row are near a tie: they are too few
         to be one smooth function of the prices. At rest is where a step promises less than
-        ``rest`` · heat², what the warmth costs, or less than ``least``. Where many members
-        turn at one price it comes to nothing, and is given up.
+        ``rest`` · heat², what the warmth costs, or less than ``least``. The last step, of a few
+        times that, is taken on trust: an exact pass follows, and goes on where it was too long.
+        Where many members turn at one price it comes to nothing, and is given up.
         The pass that judges a step is made at the next heat already: the warm dual falls
         with the heat, so a step that is worth its promise there is good.
         """
@@ -111,6 +113,9 @@ class Search:
             promised = self._share(self.value - step.dual)
             self._tell(promised, 0)
             if look.heat <= end and promised <= 0.1 * little:
+                return
+            if look.heat <= end and promised <= _TRUST * least:
+                self.duals = step.duals
                 return
             heat = max(end, _COOLING * look.heat)
             gained = self._pass(step.duals, heat)
@@ -179,7 +184,7 @@ class Search:
         counts = [max(few, min(inside, 4 * few)), 4 * few, 16 * few]
         if best:  # a mass tie: many members turn at one price
             counts.append(APART)
-        for count in counts:
+        for count in dict.fromkeys(counts):
             near = np.sort(order[:count])
             settled = without(self.looker, look, near)[1]
             rows = tuple(
