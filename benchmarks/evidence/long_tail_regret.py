@@ -9,7 +9,8 @@ judged on the other half.
 
 - *cost-minimising*: the cheapest split whose predicted quality is at least a share (the floor) of
   what the dearer model adds everywhere. It does not see what a request is worth.
-- *at the same spend*: the same money, spent where value × predicted gain is largest.
+- *at the same spend*: no more than the same money, spent where value × predicted gain is largest
+  and as long as that pays; *with all of it spent* also where it does not.
 - *at its own spend*: a dearer call where value × predicted gain exceeds its cost.
 - *hindsight*: the better of both outcomes, known after the fact.
 
@@ -29,57 +30,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from scipy.stats import norm, rankdata
 
-DATA = Path(__file__).parent / "data"
+from benchmarks.evidence.long_tail_data import Queries, outcomes, routellm, routerarena
+
 TAIL = 0.1  # of the requests: those that are worth most
 ASSIGNMENTS = 10  # of values to queries, of which the mean is taken
 FLOORS = (0.5, 0.8, 0.95)  # of what the dearer model adds
 MEANS = (3.0, 10.0, 30.0, 100.0)  # mean worth of a success, in costs of a dearer call
 SHAPES = ("equal", "lognormal 1", "lognormal 2", "pareto 1.5")
 BASE = {"shape": "lognormal 2", "mean": 30.0, "floor": 0.8, "hard": 0.0}
-_CHARS = 4.0  # characters of a token, about
-_ANSWER = 150.0  # tokens of an answer, where the data do not say
-_USD = {"gpt4": (10e-6, 30e-6), "mixtral": (0.45e-6, 0.7e-6)}  # list prices by token, in and out
-
-
-@dataclass(frozen=True)
-class Queries:
-    """[n] a group that the router knows, scores of the cheaper and dearer model, extra cost."""
-
-    name: str
-    group: np.ndarray
-    cheap: np.ndarray
-    dear: np.ndarray
-    extra: np.ndarray
-
-    def at(self, which: np.ndarray) -> Queries:
-        """Some of them."""
-        parts = (x[which] for x in (self.group, self.cheap, self.dear, self.extra))
-        return Queries(self.name, *parts)
-
-
-def routellm(answer: float = _ANSWER) -> Queries:
-    """GPT-4 and Mixtral on MMLU and GSM8K; costs at list prices of an assumed length."""
-    t = pl.read_csv(DATA / "routellm_per_query.csv.gz")
-    tokens = t["prompt_chars"].to_numpy() / _CHARS
-    cost = {m: tokens * a + answer * b for m, (a, b) in _USD.items()}
-    extra = cost["gpt4"] - cost["mixtral"]
-    scores = (t[c].to_numpy().astype(float) for c in ("mixtral_correct", "gpt4_correct"))
-    return Queries("RouteLLM", _numbered(t["subject"]), *scores, extra / extra.mean())
-
-
-def routerarena() -> Queries:
-    """Claude 3 Haiku and Gemini 2.0 Flash; measured costs. The cheaper one is the better one."""
-    t = pl.read_csv(DATA / "routerarena_per_query.csv")
-    extra = (t["haiku3_cost_usd"] - t["gemini2flash_cost_usd"]).to_numpy()
-    scores = (t[c].to_numpy() for c in ("gemini2flash_score", "haiku3_score"))
-    return Queries("RouterArena", _numbered(t["dataset"]), *scores, extra / extra.mean())
-
-
-def _numbered(names: pl.Series) -> np.ndarray:
-    return np.unique(names.to_numpy(), return_inverse=True)[1]
 
 
 # --- what routers know and do ------------------------------------------------------------------
@@ -116,12 +76,15 @@ def cost_minimising(gain: np.ndarray, extra: np.ndarray, floor: float) -> np.nda
     return out
 
 
-def within(spend: float, bid: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """[n] dearer calls that pay by their bid, the best first, until the money is spent."""
+def within(spend: float, bid: np.ndarray, extra: np.ndarray, paying: bool = True) -> np.ndarray:
+    """[n] dearer calls, the best bid first, until the money is spent.
+
+    Only those that pay by their bid, unless all the money is to be spent (``paying`` False).
+    """
     order = np.argsort(-bid / np.maximum(extra, 1e-12))
     fits = np.cumsum(np.maximum(extra[order], 0.0)) <= spend
     out = np.zeros(len(bid), bool)
-    out[order] = fits & (bid[order] > extra[order])
+    out[order] = fits & (bid[order] > (extra[order] if paying else 0.0))
     return out
 
 
@@ -182,18 +145,24 @@ def _judged(
     calls = {
         "blind": blind,
         "same": within(spend, v * gain, test.extra),
+        "all": within(spend, v * gain, test.extra, paying=False),
         "own": v * gain > test.extra,
         "hindsight": v * true > test.extra,
     }
     # welfare beyond that of the cheaper model everywhere, by request
     net = {name: np.where(c, v * true - test.extra, 0.0) for name, c in calls.items()}
     base = float(v @ test.cheap)
+    worth = {name: float((v * true)[c].sum()) / base for name, c in calls.items()}
+    paid = {name: float(test.extra[c].sum()) for name, c in calls.items()}
     tail = v >= np.quantile(v, 1.0 - TAIL)
     regret = net["own"] - net["blind"]
     return {
         "dearer calls": float(blind.mean()),
         "dearer calls, own spend": float(calls["own"].mean()),
         "gain at the same spend": float((net["same"] - net["blind"]).sum()) / base,
+        "value gained at the same spend": worth["same"] - worth["blind"],
+        "value gained with all of it spent": worth["all"] - worth["blind"],
+        "money used of it": paid["same"] / spend if spend > 0 else 1.0,
         "gain at its own spend": float(regret.sum()) / base,
         "gain of hindsight": float((net["hindsight"] - net["blind"]).sum()) / base,
         "tail's share of value": float(v[tail].sum() / v.sum()),
@@ -261,19 +230,6 @@ def cases() -> Iterator[dict[str, Any]]:
         "shape": SHAPES, "mean": MEANS, "floor": FLOORS, "hard": (-0.5, 0.5),
     }.items():  # fmt: skip
         yield from ({**BASE, name: c} for c in choices if c != BASE[name])
-
-
-def outcomes(q: Queries) -> dict[str, float]:
-    """What the data say without any assumption."""
-    return {
-        "queries": len(q.group),
-        "groups": int(q.group.max()) + 1,
-        "cheaper": float(q.cheap.mean()),
-        "dearer": float(q.dear.mean()),
-        "only the dearer is better": float((q.dear > q.cheap).mean()),
-        "only the cheaper is better": float((q.dear < q.cheap).mean()),
-        "dearer call is dearer": float((q.extra > 0).mean()),
-    }
 
 
 def chart(rows: list[dict[str, float]], path: Path) -> None:

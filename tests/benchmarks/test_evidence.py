@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.evidence import failure_modes, long_tail_regret, risk_and_verify
+from benchmarks.evidence import (
+    failure_modes,
+    long_tail_data,
+    long_tail_regret,
+    risk_and_verify,
+)
 from benchmarks.evidence.risk_and_verify import holm
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +56,7 @@ def test_values_have_the_mean_and_the_link_that_is_asked_for(shape):
 
 
 def test_seeing_what_is_worth_the_same_brings_nothing_at_the_same_spend():
-    q = long_tail_regret.routellm()
+    q = long_tail_data.routellm()
     case = {**long_tail_regret.BASE, "shape": "equal"}
     found = long_tail_regret.drawn(q, case, np.random.default_rng(4))
     assert found["gain at the same spend"] == pytest.approx(0.0, abs=2e-3)
@@ -61,17 +66,28 @@ def test_seeing_what_is_worth_the_same_brings_nothing_at_the_same_spend():
 def test_the_page_of_the_long_tail_says_what_was_found():
     text = page("evidence-long-tail.md")
     result = json.loads((RESULTS / "long_tail_regret.json").read_text("utf-8"))
-    q = long_tail_regret.outcomes(long_tail_regret.routellm())
+    q = long_tail_data.outcomes(long_tail_data.routellm())
     assert q == pytest.approx(result["outcomes"]["RouteLLM"])
     assert f"{q['queries']:,}, {q['groups']} | {100 * q['cheaper']:.1f} %" in text
     base = result["cases"][0]["figures"]
     low, mean, high = (100 * x for x in base["gain at the same spend"])
     assert f"{mean:.1f} % [{low:.1f}, {high:.1f}]" in text
+    for name in ("value gained at the same spend", "value gained with all of it spent"):
+        low, mean, high = (100 * x for x in base[name])
+        assert f"{mean:.1f} % [{low:.1f}, {high:.1f}]" in text
     low, mean, high = base["regret, tail"]
     assert f"{mean:.1f} [{low:.1f}, {high:.1f}]" in text
 
 
 # --- risk and verifying -------------------------------------------------------------------------
+
+
+def test_each_half_of_the_exercises_tells_the_truth_on_average():
+    t = risk_and_verify.runs()
+    rng = np.random.default_rng(5)
+    for first, second in np.mean([risk_and_verify.halves(t, rng) for _ in range(300)], axis=0):
+        assert np.allclose(first, t["pass_num_1"] / t["test_cases"], atol=0.02)
+        assert np.allclose(second, t["pass_num_2"] / t["test_cases"], atol=0.02)
 
 
 def test_a_run_costs_its_tries():
@@ -89,8 +105,10 @@ def test_the_page_of_the_risk_says_what_was_found():
     assert (
         risk_and_verify.cheap_and_verified(risk_and_verify.runs()) == (result["cheap and verified"])
     )
-    low, mean, high = (100 * x for x in result["risk left by verifying"]["median"])
-    assert f"{mean:.0f} % [{low:.0f}, {high:.0f}] of the risk" in text
+    left = result["risk left by verifying"]
+    assert f"{100 * left['median']:.0f} % of the risk" in text
+    low, _, high = (100 * x for x in left["median, resampled"])
+    assert f"drawn anew {low:.0f} to {high:.0f} %" in text
     for line in result["buyers"]:
         if line["who"] == "never verifies" and line["stake_usd"] in (0.01, 1.0, 100.0):
             low, mean, high = (100 * x for x in line["lost, share of the stake"])
