@@ -14,6 +14,8 @@ import numpy as np
 from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Stream
 
+_HEAVY = 1e-4  # of all money at stake: the share of a member that is held apart
+
 
 def at_stake(stream: Stream) -> np.ndarray:
     """[K] money that margins and temperatures are measured in, USD per request."""
@@ -34,6 +36,13 @@ class Market:
     def scale(self) -> np.ndarray:
         """See ``at_stake``."""
         return at_stake(self.stream)
+
+    @cached_property
+    def heavy(self) -> np.ndarray:
+        """Members with so much of all money at stake that they are no crowd."""
+        stake = self.stream.rate * self.scale
+        whole = float(stake.sum())
+        return np.flatnonzero(stake > _HEAVY * whole) if whole > 0 else np.zeros(0, int)
 
     @cached_property
     def _open(self) -> list[np.ndarray]:

@@ -28,7 +28,7 @@ import scipy.sparse as sp
 
 from allocate.cores import available_cores
 from allocate.models.pairs import Pairs, Pricer
-from allocate.models.stream import Flows
+from allocate.models.stream import Flows, Stream
 from allocate.solver.methods.choices import Choices, Market, Split
 from allocate.solver.methods.curvature import add_curvature
 from allocate.solver.methods.pricing import Pass
@@ -37,6 +37,7 @@ _CHUNK = 1 << 18  # pairs that one thread prices at once
 _KEPT = 1 << 23  # pairs whose order is kept from one pass to the next
 _AWAY = (4.0, 15.0)  # heats from a tie: up to there a member is split evenly, hardly
 _SAMPLES = (16384, 4096, 2048)  # members whose curvature stands for all of those, and the rest
+_COMPILE = 8_000_000  # members × arms from which a pass is compiled
 _FAINT = 1e-6  # a share of a member that is not worth its tangent
 
 
@@ -139,6 +140,16 @@ class NumpyLooker:
         if len(self.few.arm) <= _KEPT:
             self._kept[i] = part
         return part
+
+
+def looker_of(crowd: Stream, n_rows: int) -> Looker:
+    """NumPy where a pass is quick; JAX where compiling pays for itself."""
+    market = Market(crowd, n_rows)
+    if len(crowd.rate) * len(crowd.arms) < _COMPILE:
+        return NumpyLooker(market)
+    from allocate.solver.methods.pass_jax import JaxLooker  # JAX takes a second to import
+
+    return JaxLooker(market)
 
 
 @dataclass(frozen=True)

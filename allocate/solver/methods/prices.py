@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocate.models.program import Program
+from allocate.solver.methods.alike import alike
 from allocate.solver.methods.heated import heated
 from allocate.solver.methods.newton import Result, newton
 from allocate.solver.methods.search import APART, NARROW, WARMEST, Search
@@ -44,6 +45,11 @@ def solve_prices(
     k = len(crowd.rate)
     if k <= SMALL:
         return newton(program, duals, progress=progress)
+    if (few := alike(program, seed)) is not None:
+        found = solve_prices(few.program, duals, tolerance, seed, warm, progress)
+        if found.allocation is not None:
+            found.allocation = few.spread(found.allocation)
+        return found
     if straight(program):
         found = heated(program, tolerance, progress)
         worth = program.welfare(found.allocation) if found.allocation else -np.inf

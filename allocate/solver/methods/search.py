@@ -15,12 +15,11 @@ import numpy as np
 from allocate.models.merging import merged
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
-from allocate.solver.methods.choices import Market, at_stake
+from allocate.solver.methods.choices import at_stake
 from allocate.solver.methods.crowd import (
     Look,
-    Looker,
-    NumpyLooker,
     Settled,
+    looker_of,
     settled_flows,
     without,
 )
@@ -36,20 +35,10 @@ _BAND = 1.0  # … those within so many times the last heat
 _MOST = 3000  # members held apart
 _PASSES, _TRIES = 40, (4, 8)  # in all; at one heat, where all may be held apart and where not
 _TRUST = 4.0  # times what is least worth a pass
+_WIDER = 4.0  # times the band in which arms were missed
 _STRAYED = 1e-2  # of the money at stake may have moved far between screenings
-_COMPILE = 8_000_000  # members × arms from which a pass is compiled
 
 Progress = Callable[[dict], None]
-
-
-def _looker(crowd: Stream, n_rows: int) -> Looker:
-    """NumPy where a pass is quick; JAX where compiling pays for itself."""
-    market = Market(crowd, n_rows)
-    if len(crowd.rate) * len(crowd.arms) < _COMPILE:
-        return NumpyLooker(market)
-    from allocate.solver.methods.pass_jax import JaxLooker  # JAX takes a second to import
-
-    return JaxLooker(market)
 
 
 class Search:
@@ -59,7 +48,7 @@ class Search:
         self.program, self.progress = program, progress
         self.crowd: Stream = program.streams[0]
         self.others = replace(program, streams=program.streams[1:])
-        self.everything = self.looker = _looker(self.crowd, len(program.rows))
+        self.everything = self.looker = looker_of(self.crowd, len(program.rows))
         self.passes = self.iterations = 0
         self.levels: np.ndarray | None = None
         self.duals = duals
@@ -67,6 +56,7 @@ class Search:
         self.screening: Look | None = None  # the first look after the last screening
         self.value = np.inf
         self.rested = True  # the last cooling came to its end
+        self.heavy = self.everything.market.heavy
         self.short = np.inf  # by so much the allocation falls short of the dual, as a share
         self.heat = 0.0  # of the last warm pass
 
@@ -100,7 +90,6 @@ class Search:
         The pass that judges a step is made at the next heat already: the warm dual falls
         with the heat, so a step that is worth its promise there is good.
         """
-        nobody = np.zeros(0, int)
         self._pass(self.duals, max(start, end), accept=True)
         stiff, tries, self.rested = np.ones(len(self.duals)), 0, True
         most = _TRIES[len(self.crowd.rate) > APART]
@@ -108,8 +97,8 @@ class Search:
             look = self.current
             end = max(end, self._coldest(look))
             little = max(rest * end**2, least)
-            bulk = Settled.around(self.looker, look, nobody).stiffened(stiff)
-            step = self._newton(nobody, bulk, 1e-9)
+            bulk = Settled.around(self.looker, look, self.heavy).stiffened(stiff)
+            step = self._newton(self.heavy, bulk, 1e-9)
             promised = self._share(self.value - step.dual)
             self._tell(promised, 0)
             if look.heat <= end and promised <= 0.1 * little:
@@ -125,7 +114,7 @@ class Search:
                 if look.heat <= end and promised <= little:
                     return  # the next step would gain next to nothing
             else:  # the use of some rows turned further than the curvature said
-                stiff = stiff * _stiffer(look, self._last, bulk)
+                stiff = stiff * self._stiffer(look, bulk)
         self.rested = False
 
     def _coldest(self, look: Look) -> float:
@@ -251,13 +240,35 @@ class Search:
         self._last = there
         self.screening = self.screening or there
         value = there.value + self.others.dual(duals)
+        if len(self.heavy):  # they are exact whatever the heat
+            crowd, top = self.crowd, there.top[self.heavy]
+            best = np.maximum(top, -crowd.decline_cost[self.heavy])
+            exact = float(best @ crowd.rate[self.heavy])
+            value = without(self.looker, there, self.heavy)[0] + exact + self.others.dual(duals)
         gained = 0.0 if accept else self._share(self.value - value)
         if accept or gained > 0:
+            before = self.duals, self.value, self.look
             self.look, self.value, self.duals = there, value, duals
             if self.strayed(_STRAYED):
+                band = self.band
                 self.screen(NARROW)
                 self._pass(duals, heat, accept=True)
+                if not accept and self.value >= before[1]:
+                    # with the arms that were left out the step is none: back, and look wider
+                    self.duals, heat = before[0], 0.0 if before[2] is None else before[2].heat
+                    self.screen(_WIDER * band)
+                    self._pass(self.duals, heat, accept=True)
+                    return min(gained, 0.0)
         return gained
+
+    def _stiffer(self, before: Look, bulk: Settled) -> np.ndarray:
+        """[rows] how much more the use of each row changed than its curvature said; at least 1."""
+        after = self._last
+        meant = bulk.hessian @ (after.duals - before.duals)
+        came = bulk.use - without(self.looker, after, self.heavy)[1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(np.abs(meant) > 1e-9 * np.abs(bulk.use), came / meant, 1.0)
+        return np.clip(np.nan_to_num(ratio, nan=1.0), 1.2, 30.0)
 
     def _share(self, amount: float) -> float:
         return amount / max(abs(self.value), 1e-300)
@@ -275,15 +286,6 @@ class Search:
                     "members": len(self.crowd.rate),
                 }
             )
-
-
-def _stiffer(before: Look, after: Look, bulk: Settled) -> np.ndarray:
-    """[rows] how much more the use of each row changed than its curvature said; at least 1."""
-    meant = bulk.hessian @ (after.duals - before.duals)
-    came = before.use - after.use
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(np.abs(meant) > 1e-9 * np.abs(before.use), came / meant, 1.0)
-    return np.clip(np.nan_to_num(ratio, nan=1.0), 1.2, 30.0)
 
 
 def _bands(crowd: Stream, before: Look, after: Look) -> np.ndarray:
