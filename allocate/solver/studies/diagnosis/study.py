@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import reduce
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,13 @@ from allocate.solver.solution import NOT_SEARCHED
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
 from allocate.solver.studies.baselines.observed import read_observed
-from allocate.solver.studies.diagnosis.caching import cache_misuse, kept_too_long
-from allocate.solver.studies.diagnosis.congestion import crowded, serving_congestion
-from allocate.solver.studies.diagnosis.delegation import over_delegation, too_free
 from allocate.solver.studies.diagnosis.finding import Finding
-from allocate.solver.studies.diagnosis.ledger import Ledger, ledger, named
-from allocate.solver.studies.diagnosis.local import Local
-from allocate.solver.studies.diagnosis.repairs import DECISIONS, Repair, Repairs
-from allocate.solver.studies.diagnosis.routing import declined, over_routing, under_routing
+from allocate.solver.studies.diagnosis.found import Found
+from allocate.solver.studies.diagnosis.ledger import Ledger
 from allocate.solver.studies.diagnosis.rules import RULES, chosen
 from allocate.solver.studies.diagnosis.shown import Aside, apart
 from allocate.solver.studies.diagnosis.stage import Progress, Stage, stage
-from allocate.solver.studies.diagnosis.staleness import Capital
 from allocate.solver.studies.diagnosis.suppressions import sort_out
-from allocate.solver.studies.diagnosis.turned import Refused
-from allocate.solver.studies.diagnosis.unused import shared_as_used
-from allocate.solver.studies.diagnosis.verification import under_verification, unverified
-from allocate.solver.studies.diagnosis.view import View
 from allocate.solver.studies.scene import Outcome
 
 _SMALL = 1e-4  # of the joint welfare: what rounds of training leave open
@@ -192,44 +181,12 @@ def examine(
     on: Stage, outcome: Outcome, codes: Iterable[str] = tuple(RULES), least: float = LEAST
 ) -> Diagnosis:
     """Diagnose any outcome of a stage."""
-    codes = frozenset(codes)
-    ground, requests = on.requests(outcome)
-    duals = shared_as_used(ground.program, on.duals(ground.program), requests)
-    view = View(ground, duals, requests)
-    repairs, refused = Repairs(view), Refused(view)
-    at_shared = _reported(view, {d: repairs.of(d) for d in DECISIONS})
-    local = Local(repairs, refused, on.usual)
-    told = named(repairs, at_shared)
-    moved = local.repairs_of(at_shared, told.usd)
-    at_local = {d: r.beyond() for d, r in _reported(local.view_here, moved).items()}
-    whole = on.whole(outcome.invested.capability)
-    capital = Capital(whole, on.duals(whole), outcome.invested)
-    found = [
-        *(f for d, r in at_shared.items() for rule in _RULES[d] for f in rule(view, r)),
-        *(
-            replace(f, others=f.usd_per_hour, flows=frozenset())
-            for d, r in at_local.items()
-            for rule in _RULES[d]
-            for f in rule(local.view_here, r)
-        ),
-        *declined(refused),
-    ]
-    trained, trains = list(capital.findings()), on.scene.loaded.config.training is not None
-    found = [f for f in _merged(found) if f.left > max(f.right, 0.0)]
-    books = ledger(
-        repairs,
-        refused,
-        told,
-        local=sum(map(_size, at_local.values())),
-        beside={d: _size(r) - _size(at_local[d]) for d, r in moved.items()},
-        training=sum(f.usd_per_hour for f in trained),
-        capability=max(on.welfare - ground.program.dual(view.duals), 0.0) if trains else 0.0,
-    )
+    found = Found.of(on, outcome)
     unsure = on.error + outcome.violation
     floor = max(unsure, least * abs(on.welfare))
-    every = (*found, *trained)
-    mine = [f for f in every if f.code in codes]
-    others = [f for f in every if f.code not in codes]
+    codes = frozenset(codes)
+    mine = [f for f in found.findings if f.code in codes]
+    others = [f for f in found.findings if f.code not in codes]
     large = sorted((f for f in mine if f.usd_per_hour > floor), key=lambda f: -f.usd_per_hour)
     small = [f for f in mine if f.usd_per_hour <= floor]
     sorted_out = sort_out(large, on.scene.loaded.config.diagnose.accept)
@@ -250,58 +207,9 @@ def examine(
         smaller=sum(f.usd_per_hour > unsure for f in small),
         unselected=sum(f.usd_per_hour > floor for f in others),
         least=floor,
-        ledger=apart(books, repairs, at_shared, sorted_out.findings, asides),
+        ledger=apart(found.books, found.repairs, found.reported, sorted_out.findings, asides),
         warnings=(*_warnings(on, outcome), *sorted_out.unused),
     )
-
-
-_RULES = {
-    "model": (over_routing, under_routing),
-    "level": (over_delegation,),
-    "verify": (under_verification,),
-    "lane": (serving_congestion,),
-    "kept": (cache_misuse,),
-}
-_FILTERS = {
-    "level": too_free,
-    "verify": unverified,
-    "lane": crowded,
-    "kept": kept_too_long,
-}
-
-
-def _reported(view: View, repairs: Mapping[str, Repair]) -> dict[str, Repair]:
-    """By decision, the flows that a rule speaks of."""
-    return {d: _FILTERS[d](view, r) if d in _FILTERS else r for d, r in repairs.items()}
-
-
-def _size(repair: Repair) -> float:
-    """USD per hour that a repair brings."""
-    return float(repair.gain @ repair.requests)
-
-
-def _merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of the same fault in the same place as one.
-
-    Several periods are named only where the repair is not the same in all of them.
-    """
-    groups: dict[tuple, dict[str, list[Finding]]] = {}
-    for f in findings:
-        place = tuple((k, v) for k, v in f.where.items() if k != "period")
-        groups.setdefault((f.code, place), {}).setdefault(f.fix, []).append(f)
-    return [_as_one(alike, len(fixes) > 1) for fixes in groups.values() for alike in fixes.values()]
-
-
-def _as_one(alike: list[Finding], told_apart: bool) -> Finding:
-    one = reduce(Finding.with_more, alike)
-    named = [f.where["period"].split(", ") for f in alike if "period" in f.where]
-    periods = dict.fromkeys(p for some in named for p in some)
-    if len(periods) > 1:
-        where = {k: v for k, v in one.where.items() if k != "period"}
-        if told_apart and len(named) == len(alike):
-            where["period"] = ", ".join(periods)
-        one = replace(one, where=where)
-    return one
 
 
 def _warnings(on: Stage, outcome: Outcome) -> list[str]:
