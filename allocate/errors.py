@@ -122,6 +122,11 @@ class AllocateError(Exception):
 
     exit_code = 2
 
+    @property
+    def told(self) -> str:
+        """What a person is told: it begins with what kind of thing it is."""
+        return f"error: {self}"
+
 
 class ProblemsError(AllocateError):
     """Several problems, found in one pass."""
@@ -129,6 +134,11 @@ class ProblemsError(AllocateError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__(str(self))
+
+    @property
+    def told(self) -> str:
+        """Every problem begins with its code."""
+        return str(self)
 
     def __str__(self) -> str:
         parts = [str(problem) for problem in self.problems[:SHOWN]]
@@ -177,6 +187,11 @@ class SolveError(AllocateError):
         self.conflicts = tuple(conflicts)
         self.proof = proof
         self.exit_code = 3 if status in {"infeasible", "unbounded"} else 4
+
+    @property
+    def told(self) -> str:
+        """It begins with the status."""
+        return str(self)
 
     def __str__(self) -> str:
         if not self.conflicts:

@@ -16,6 +16,7 @@ from benchmarks import (
     matching,
     plots,
     pool,
+    profile,
     results,
     robust,
     sizes,
@@ -183,10 +184,24 @@ def optimum() -> None:
     raise typer.Exit(1 if wrong else 0)
 
 
+@app.command("profile")
+def profile_(
+    classes: Annotated[int, typer.Option(min=3001, help="request classes")] = 1_000_000,
+    rows: Annotated[int, typer.Option(min=4, help="coupling rows, about")] = 40,
+    tolerance: Annotated[float, typer.Option(help="gap and violation to reach")] = 1e-6,
+    seed: Annotated[int, typer.Option(min=0, help="of the draw")] = 0,
+) -> None:
+    """Say where the time of one solve goes, beside what the machine could do at best."""
+    document = profile.run(classes, rows, tolerance, seed)
+    results.write(profile.NAME, document)
+    results.put(profile.NAME, profile.table(document))
+    typer.echo(profile.table(document))
+
+
 @app.command("redraw")
 def redraw_() -> None:
     """Write every table and chart of the README again, from the results there are."""
-    for part in (sizes, versus, batch, agreement, robust):
+    for part in (sizes, profile, versus, batch, agreement, robust):
         document = results.read(part.NAME)
         if document is not None:
             results.put(part.NAME, part.table(document))

@@ -30,7 +30,7 @@ from allocate.cli.commands.solve import solve
 from allocate.cli.commands.validate import validate
 from allocate.cli.output import silence_stdout
 from allocate.cli.terminal import complain
-from allocate.errors import AllocateError, ProblemsError, SolveError
+from allocate.errors import AllocateError
 
 SIGINT = 130  # what typer returns for Ctrl-C
 
@@ -90,11 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
     _make_streams_tolerant()
     try:
         code = app(args=arguments, prog_name="allocate", standalone_mode=False)
-    except (ProblemsError, SolveError) as error:  # these begin with what kind they are
-        complain(str(error))
-        return error.exit_code
     except AllocateError as error:
-        complain(f"error: {error}")
+        complain(error.told)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()

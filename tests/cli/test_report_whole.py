@@ -412,3 +412,11 @@ def test_the_newcomer_finds_the_words(documents):
     assert "In short" not in shown  # one document says it at the top
     for text in ("Words on this page", "what everything together is worth", "Not on this page"):
         assert text in shown
+
+
+def test_a_diagnosis_of_an_older_version_is_drawn_without_what_it_does_not_say(documents):
+    document = documents["diagnose"]
+    for line in document["ledger"]:
+        for key in ("named", "shown", "classes"):
+            del line[key]
+    assert "findings" in page_of(document).figures

@@ -149,3 +149,32 @@ def test_a_result_that_says_too_little_is_no_bug(tmp_path, result, layer, key):
         del line[key]
     (problem,) = problems(tmp_path / "result.json", json.dumps(old), by_period())
     assert "is of an older allocate" in problem.message
+
+
+def test_a_cell_over_two_lines_is_no_slip_beside_one(tmp_path):
+    text = HEAD + 'task,"cheap\n",0.5\ntask,cheap,0.5,9\n'
+    (only,) = problems(tmp_path / "t.csv", text)
+    assert "has 4 cells" in only.message
+
+
+@pytest.mark.parametrize(("share", "wrong"), [("1.005", False), ("1.02", True)])
+def test_one_row_and_several_are_rounded_alike(tmp_path, share, wrong):
+    path = tmp_path / "t.csv"
+    for text in (f"task,cheap,{share}\n", f"task,cheap,0.5\ntask,cheap,{float(share) - 0.5:.3f}\n"):
+        path.write_text(HEAD + text)
+        if wrong:
+            with pytest.raises(DataError):
+                read_observed(path, load_dict(two_models()))
+        else:
+            assert read_observed(path, load_dict(two_models())).sent
+
+
+def test_a_lane_s_period_holds_in_every_scenario(tmp_path):
+    path = tmp_path / "t.csv"
+    lanes = "\n,own_h100,day,3,0.3\n,own_h100,,2,0.5\n"
+    path.write_text(f"class,deployment,period,replicas,utilisation\neasy,,,,{lanes}")
+    read = read_observed(path, load_dict(by_period()))
+    for moment, busy, count in (("day", 0.3, 3), ("calm: day", 0.3, 3), ("calm: night", 0.5, 2)):
+        assert read.busy("own_h100", moment) == busy
+        assert read.running("own_h100", moment) == count
+    assert read.busy("another", "day") is None

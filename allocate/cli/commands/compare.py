@@ -153,7 +153,7 @@ def reaches(document: dict[str, Any], least: float) -> bool | None:
         return None
     gain = line["equal_spend"]["gain"]
     if least <= 0:
-        return gain >= 0
+        return True  # a gain is never counted below 0
     return gain > 0 and gain >= least * line["welfare"]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from allocate.cli.flags import Color, Format
-from allocate.cli.render.compare_sheets import remarks, sheets, warnings
+from allocate.cli.render.compare_sheets import remarks, sheets
 from allocate.cli.render.lines import Line, folded, listed, next_steps, paint, table
 from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.records import draw_records
@@ -52,7 +52,7 @@ def _lines(
         yield from folded("bad", text, width, "")
     for sheet in sheets(document):
         yield from table(sheet, width)
-    yield from listed("Warnings", warnings(document), width, True)
+    yield from listed("Warnings", document["warnings"], width, True)
     yield from listed("How the baselines were set", remarks(document), width, whole, _FEW)
     if config is not None:
         yield from next_steps(_next(document, config), width)
@@ -78,8 +78,8 @@ def _markdown(document: dict[str, Any], whole: bool) -> str:
     parts = [f"**{escape(document['verdict'])}**"]
     for sheet in sheets(document):
         parts += draw_sheet(sheet)
-    if told := warnings(document):
-        parts += ["\n## Warnings\n", *(f"- {escape(text)}" for text in told)]
+    if told := document["warnings"]:
+        parts += ["\n## Warnings\n", *(f"- {escape(clean(text))}" for text in told)]
     notes = remarks(document)
     if notes:
         parts.append("\n## How the baselines were set\n")

@@ -181,18 +181,6 @@ def sheets(document: Row) -> list[Sheet]:
     return [sheet for sheet in drawn if sheet is not None and sheet.rows]
 
 
-def warnings(document: Row) -> list[str]:
-    """Say what to know before the numbers are believed."""
-    out = [clean(w) for w in document["warnings"]]
-    for line in document["baselines"]:
-        if share := (line.get("about") or {}).get("turned_away"):
-            out.append(
-                f"{clean(line['name'])}: {number(100 * share, 3)} % of what was logged does not "
-                "fit the config's capacities, so config and logs disagree"
-            )
-    return out
-
-
 def remarks(document: Row) -> list[str]:
     """Say how the baselines were set, and what was assumed."""
     out: list[str] = []

@@ -83,7 +83,8 @@ def ledger_sheet(document: Row) -> Sheet:
         Column("what it is", "", lambda r: clean(r["means"]), right=False),
     ]
     rows = [[c.cell(line) for c in columns] for line in lines]
-    notes = {i: _most(line) for i, line in enumerate(lines) if line in unnamed(document)}
+    large = [line["what"] for line in unnamed(document)]
+    notes = {i: _most(line) for i, line in enumerate(lines) if line["what"] in large}
     return Sheet("Where the loss is", columns, rows, notes={i: n for i, n in notes.items() if n})
 
 
@@ -93,12 +94,14 @@ def unnamed(document: Row) -> list[Row]:
     lines = [
         line
         for line in document["ledger"]
-        if not line["named"] and line["usd_per_hour"] > _LARGE * whole
+        if not line.get("named", True) and line["usd_per_hour"] > _LARGE * whole
     ]
     return sorted(lines, key=lambda line: -line["usd_per_hour"])
 
 
 def _most(line: Row) -> str:
     """Say which request classes have most of a part."""
-    most = [f"{clean(n)} ({percent(s, 2)} %)" for n, s in line["classes"].items() if s > _LARGE]
+    most = [
+        f"{clean(n)} ({percent(s, 2)} %)" for n, s in line.get("classes", {}).items() if s > _LARGE
+    ]
     return f"most of it: {', '.join(most)}" if most else ""

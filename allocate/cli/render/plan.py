@@ -160,7 +160,7 @@ def _warnings(document: dict[str, Any]) -> list[str]:
     out = [clean(w) for w in document["warnings"]]
     if about.get("turned_away"):
         share = 100 * about["turned_away"]
-        out.append(f"today: {share:.3g} % of what was logged does not fit the capacities")
+        out.append(f"today: {share:.3g} % of what was logged does not fit the config's capacities")
     return out + [f"today: assumed: {clean(text)}" for text in about.get("assumed") or ()]
 
 

@@ -82,7 +82,9 @@ def _screen(
         yield "note", WORDS
         more = [] if whole else [name for name in KEYS if artifact_lines(result, name)]
         if more:
-            yield from folded("note", f"More tables: --table {', '.join(more)}", width)
+            yield from folded(
+                "note", f"More tables, with --table NAME or --all: {', '.join(more)}", width
+            )
 
 
 def _only(sheet: Sheet, width: int) -> Iterator[Line]:

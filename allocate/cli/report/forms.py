@@ -94,6 +94,9 @@ class Loss(Part):
     what: str
     usd_per_hour: float
     means: str
+    named: bool = False
+    shown: bool = False
+    classes: Numbers = {}
 
 
 class Totals(Part):

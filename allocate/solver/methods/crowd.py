@@ -252,3 +252,13 @@ def settled_flows(looker: Looker, look: Look, apart: np.ndarray) -> Flows:
     with ThreadPoolExecutor(available_cores()) as pool:
         list(pool.map(work, range(0, len(member), _CHUNK)))
     return Flows(member, arm, stream.rate[member], tokens)
+
+
+def bands(crowd: Stream, before: Look, after: Look) -> np.ndarray:
+    """[K] how far from a tie a member may turn next: as far as any of its group has moved."""
+    with np.errstate(invalid="ignore"):
+        shift = np.abs(after.top - before.top) / at_stake(crowd)
+    shift = np.where(np.isfinite(shift) & (crowd.rate > 0), shift, 0.0)
+    most = np.zeros(len(crowd.rows))
+    np.maximum.at(most, crowd.group, shift)
+    return np.clip(most, 1e-10, 0.03)[crowd.group]

@@ -27,7 +27,8 @@ _WARM = 0.004  # heat to start from near the answer
 _LAST_STEPS = 12  # with all members held apart
 _BANDS = (NARROW, 0.15)  # arms so far below the best stay in passes, as prices are known
 _WELL = 0.04  # of what a row is used for may be noise: then the prices are known well
-_AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening
+_AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening …
+_AGAIN = 3  # … or it is made again, so many times
 
 Progress = Callable[[dict], None]
 
@@ -67,11 +68,12 @@ def solve_prices(
         search.cool(coldest, coldest, least=0.3 * tolerance)
     allocation = None
     if search.rested or k > APART:
-        search.freeze()
-        allocation = search.allocation(tolerance)
-        if allocation is None:
-            search.finish(tolerance)
-            allocation = search.allocation(tolerance, best=True)
+        allocation = search.settle(tolerance)
+        for _ in range(_AGAIN):
+            if not search.strayed(_AT_LAST):
+                break
+            search.screen(search.band)  # the last steps went where other arms are wanted
+            allocation = search.settle(tolerance)
     result = search.result()
     if search.short > 0.9 * tolerance and k <= APART:
         exact = newton(program, result.duals, _LAST_STEPS, progress=progress)

@@ -15,10 +15,10 @@ import numpy as np
 from allocate.models.merging import merged
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
-from allocate.solver.methods.choices import at_stake
 from allocate.solver.methods.crowd import (
     Look,
     Settled,
+    bands,
     looker_of,
     settled_flows,
     without,
@@ -35,6 +35,7 @@ _BAND = 1.0  # … those within so many times the last heat
 _MOST = 3000  # members held apart
 _PASSES, _TRIES = 40, (4, 8)  # in all; at one heat, where all may be held apart and where not
 _TRUST = 4.0  # times what is least worth a pass
+_HOPELESS = 10.0  # times the tolerance
 _WIDER = 4.0  # times the band in which arms were missed
 _STRAYED = 1e-2  # of the money at stake may have moved far between screenings
 
@@ -123,6 +124,15 @@ class Search:
         near = look.margin[np.isfinite(look.margin)]
         return min(WARMEST, float(np.partition(near, few)[few])) if len(near) > few else WARMEST
 
+    def settle(self, tolerance: float) -> Allocation | None:
+        """The allocation at the prices reached; from better ones where these fall short."""
+        self.freeze()
+        allocation = self.allocation(tolerance)
+        if allocation is None:
+            self.finish(tolerance)
+            allocation = self.allocation(tolerance, best=True)
+        return allocation
+
     def freeze(self) -> None:
         """An exact pass at the prices reached."""
         self.heat = self.current.heat
@@ -146,7 +156,7 @@ class Search:
             gained = self._pass(step.duals, 0.0)
             there = self._last
             if gained >= 0.1 * promised:
-                band = _bands(self.crowd, look, there)
+                band = bands(self.crowd, look, there)
                 extra = np.zeros(0, int)
             else:  # some settled members were not: they are held apart from now on
                 turned = (there.arm != look.arm) | (
@@ -194,6 +204,8 @@ class Search:
                 found = (short, near, allocation)
             if short <= 0.5 * tolerance or count >= len(order):
                 break
+            if not best and count > few and found[0] > _HOPELESS * tolerance:
+                break  # it is the prices that are not good enough
         self.short = np.inf if found is None else found[0]
         if found is None or (self.short > 0.9 * tolerance and not best):
             return None
@@ -250,13 +262,12 @@ class Search:
             before = self.duals, self.value, self.look
             self.look, self.value, self.duals = there, value, duals
             if self.strayed(_STRAYED):
-                band = self.band
-                self.screen(NARROW)
+                self.screen(self.band)
                 self._pass(duals, heat, accept=True)
                 if not accept and self.value >= before[1]:
                     # with the arms that were left out the step is none: back, and look wider
                     self.duals, heat = before[0], 0.0 if before[2] is None else before[2].heat
-                    self.screen(_WIDER * band)
+                    self.screen(_WIDER * self.band)
                     self._pass(self.duals, heat, accept=True)
                     return min(gained, 0.0)
         return gained
@@ -286,13 +297,3 @@ class Search:
                     "members": len(self.crowd.rate),
                 }
             )
-
-
-def _bands(crowd: Stream, before: Look, after: Look) -> np.ndarray:
-    """[K] how far from a tie a member may turn next: as far as any of its group has moved."""
-    with np.errstate(invalid="ignore"):
-        shift = np.abs(after.top - before.top) / at_stake(crowd)
-    shift = np.where(np.isfinite(shift) & (crowd.rate > 0), shift, 0.0)
-    most = np.zeros(len(crowd.rows))
-    np.maximum.at(most, crowd.group, shift)
-    return np.clip(most, 1e-10, 0.03)[crowd.group]

@@ -18,7 +18,7 @@ from allocate.solver.solution import NOT_SEARCHED, Solution
 from allocate.solver.solve import solve
 from allocate.solver.studies.baselines.bench import NAMES, Bench
 from allocate.solver.studies.baselines.greedy import Knobs
-from allocate.solver.studies.baselines.observed import read_observed
+from allocate.solver.studies.baselines.observed import misfits, read_observed
 from allocate.solver.studies.baselines.tuned import UTILISATIONS
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.common import IN_PARTS, in_parts, prices_of, with_speeds
@@ -81,8 +81,8 @@ def compare(
     warnings = [] if loaded is whole else [IN_PARTS]
     today = None if observed is None else read_observed(observed, loaded)
     solution = solve(loaded, method, tolerance, seed, tell, ranges=False)
-    bare = common_scene(solution, bare=True, tolerance=tolerance)
-    gains = Gains(bare, Bench(bare, today, tell), against, found(solution), tell)
+    scene = Scene(loaded, {}, {}, tolerance)  # of no speeds yet: nothing is drawn on it
+    gains = Gains(scene, Bench(scene, today, tell), against, found(solution), tell)
     stopped = solution.stopped
     try:
         if not stopped:
@@ -96,6 +96,8 @@ def compare(
         reasons = {**reasons, "attribution": _untold(gains, attribution, stopped)}
     if loaded.config.training is not None:
         warnings.append(_local(gains.best, solution))
+    if (line := gains.lines.get("observed")) is not None:
+        warnings += misfits(line.outcome.about)
     return Comparison(
         loaded,
         gains.best,
@@ -114,12 +116,14 @@ def compare(
 
 def _on_common_menu(gains: Gains, solution: Solution, wanted: list[str]) -> Gains:
     """Tune the knobs, and go on where joint answer and baselines share one menu of speeds."""
-    tuned = None if set(wanted) <= _UNTUNED else gains.bench.tuned
-    busy, more = tuned.utilisation if tuned else None, gains.bench.speeds
-    scene = common_scene(solution, busy, more, tolerance=gains.scene.tolerance)
+    tolerance = gains.scene.tolerance
+    bench = gains.bench.on(common_scene(solution, bare=True, tolerance=tolerance))
+    tuned = None if set(wanted) <= _UNTUNED else bench.tuned
+    busy = tuned.utilisation if tuned else None
+    scene = common_scene(solution, busy, bench.speeds, tolerance=tolerance)
     plan = plan_of(solution.program, solution.allocation)
     best = joint(scene, Caps(), scene.prices, plan)
-    return replace(gains, scene=scene, bench=gains.bench.on(scene), best=best)
+    return replace(gains, scene=scene, bench=bench.on(scene), best=best)
 
 
 def _untold(gains: Gains, asked: bool, stopped: bool) -> str:
@@ -138,6 +142,8 @@ def _wanted(
 ) -> tuple[list[str], str]:
     known = [n for n in NAMES if n != "observed" or observed is not None]
     wanted = list(dict.fromkeys(baselines)) if baselines else known
+    if observed is not None and "observed" not in wanted:
+        wanted.append("observed")  # who gives a table wants to see it
     against = against or (REFERENCE if REFERENCE in wanted else wanted[0])
     for name in [*wanted, against]:
         if name == "observed" and observed is None:

@@ -122,7 +122,7 @@ class Comparison:
         if self.solution.status == "optimal":
             scarce = any(p.binding for p in self.solution.prices)
         untuned = self.baselines.get("greedy")
-        return verdict(
+        text = verdict(
             self.against,
             line.equal_gain,
             line.error,
@@ -134,6 +134,9 @@ class Comparison:
             line.gain - line.equal_gain,
             self._today,
         )
+        if "observed" in self.failed:
+            return f"{text.removesuffix('.')}; what is done today (`observed`) could not be drawn."
+        return text
 
     @property
     def _today(self) -> Today | None:

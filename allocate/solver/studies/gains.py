@@ -78,16 +78,21 @@ class Gains:
         if steps:
             flat = self._flat()
             self.split = self._split(flat)
-        reference = self.lines[self.against]
-        self.wedges = wedges(reference.outcome, reference.equal.prices)
+        self._compare_prices()
         decided = self.bench.decisions(self.against)
         if not attribution or decided is None:
             return
-        outcome = reference.outcome
-        self.told = attribute(self.scene, outcome, decided, reference.equal, self.tell)
-        self._equal_is(self.told.best)
+        line = self.lines[self.against]
+        self.told = attribute(self.scene, line.outcome, decided, line.equal, self.tell)
+        self._equal_is(self.told.best)  # what stands beside it changes with it
+        self._compare_prices()
         if self.split is not None:
             self.split = self._split(flat)
+
+    def _compare_prices(self) -> None:
+        """What each layer saw of a price, and what it is in the answer at equal spend."""
+        line = self.lines[self.against]
+        self.wedges = wedges(line.outcome, line.equal.prices)
 
     def _line(self, outcome: Outcome, least: bool) -> Line:
         caps, equal, best = Caps(outcome.machines, outcome.spend), self.best, self.best

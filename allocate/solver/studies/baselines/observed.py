@@ -7,7 +7,9 @@ served, and the share that was is said too: then the config and the logs disagre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import logit
@@ -59,6 +61,14 @@ def observe(scene: Scene, observed: Observed) -> tuple[Allocation, Investment, d
     if served < logged * (1 - 1e-6):
         about["turned_away"] = 1.0 - served / logged
     return allocation, invested, about
+
+
+def misfits(about: Mapping[str, Any]) -> list[str]:
+    """What of the logs the config cannot carry, as a warning; ``about`` is that of ``observe``."""
+    if not (share := about.get("turned_away")):
+        return []
+    said = "of what was logged does not fit the config's capacities: config and logs disagree"
+    return [f"{100 * share:.3g} % {said}"]
 
 
 def _unserved(ground: Ground, observed: Observed) -> list[str]:

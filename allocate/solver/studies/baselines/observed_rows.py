@@ -60,7 +60,7 @@ class Cells:
 
 
 def _bare(cell: str) -> str:
-    return cell.strip().strip('"').removeprefix("\ufeff")
+    return cell.removeprefix("\ufeff").strip().strip('"')
 
 
 def table_rows(path: Path, uses: Sequence[str]) -> list[Row]:

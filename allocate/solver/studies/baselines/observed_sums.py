@@ -28,7 +28,7 @@ def too_much(sent: Iterable[Sent], moments: Iterable[str]) -> Iterator[tuple[Sen
         if row.share is not None:
             shared.setdefault(row.name, []).append(row)
     for name, rows in shared.items():
-        if max(row.share or 0.0 for row in rows) > 1.0 + 1e-9:
+        if max(row.share or 0.0 for row in rows) > 1.0 + ROUNDED:
             continue
         for moment, total in _totals(rows, moments).items():
             if total > 1.0 + ROUNDED:

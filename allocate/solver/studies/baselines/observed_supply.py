@@ -67,9 +67,9 @@ def staffed(
     Where requests need more than there are, the config and the logs disagree, and that is said.
     """
     program, levels = ground.program, allocation.levels.copy()
-    for (name, period), count in observed.replicas.items():
+    for name in dict.fromkeys(lane for lane, _ in observed.replicas):
         for t, named in enumerate(ground.built.periods):
-            if period not in (None, named) or (name, named) in observed.replicas and not period:
+            if (count := observed.running(name, named)) is None:
                 continue
             mine = np.array(
                 [

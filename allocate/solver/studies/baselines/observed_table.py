@@ -35,7 +35,7 @@ from allocate.solver.studies.baselines.observed_rows import (
     Cells,
     table_rows,
 )
-from allocate.solver.studies.baselines.observed_sums import too_much
+from allocate.solver.studies.baselines.observed_sums import ROUNDED, covers, too_much
 
 LaneIn = tuple[str, str | None]
 """A deployment in a period, or in all of them."""
@@ -57,6 +57,12 @@ class Sent:
     retention_s: float | None
     line: int
     went: Went | None = None
+
+
+def _at(table: Mapping[LaneIn, float], name: str, moment: str) -> float | None:
+    """What is told of a lane at a moment, of its period in any scenario, or of all of them."""
+    told = [value for (n, p), value in table.items() if n == name and p and covers(p, moment)]
+    return table.get((name, moment), told[0] if told else table.get((name, None)))
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,11 @@ class Observed:
 
     def busy(self, deployment: str | None, period: str) -> float | None:
         """Busy share of a deployment in a period, as far as it is known."""
-        name = deployment or ""
-        return self.lanes.get((name, period), self.lanes.get((name, None)))
+        return _at(self.lanes, deployment or "", period)
+
+    def running(self, deployment: str, period: str) -> float | None:
+        """Replicas of a deployment that run in a period, as far as it is known."""
+        return _at(self.replicas, deployment, period)
 
     def speeds(self, config: Config) -> dict[str, list[float]]:
         """Utilisations that the rows name, by lane family, where the config lets them be any."""
@@ -209,7 +218,7 @@ class _Reader:
     ) -> None:
         tokens = {u: numbers.get(f"tokens_{u}") for u in self.loaded.config.token_uses}
         share = numbers.get("share")
-        if share is not None and share > 1 + 1e-9:
+        if share is not None and share > 1.0 + ROUNDED:
             self.say(line, "share", f"share is {share:g}, more than all of the class")
         self.sent.append(
             Sent(

@@ -36,11 +36,13 @@ def torn(path: Path, known: Sequence[str]) -> list[Problem]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return [_at(path, line, "this line is not UTF-8 text", _SAVE)]
-    lines = text.splitlines()
+    lines = [line.rstrip("\r") for line in text.rstrip("\n").split("\n")] if text else []
     if not lines:
         return [Problem("OBS001", f"`{path}` is empty", file=str(path), hint=_BEGIN)]
     other = separated(path, lines[0], known)
-    return [other] if other is not None else list(_rows(path, lines))
+    if other is not None:
+        return [other]
+    return list(_rows(path, lines)) or list(_quotes(path, lines))
 
 
 def separated(path: Path, header: str, known: Sequence[str]) -> Problem | None:
@@ -96,6 +98,10 @@ def _rows(path: Path, lines: list[str]) -> Iterator[Problem]:
     except csv.Error:
         yield _at(path, begin, "the quotes of this row do not match", _QUOTES, lines[begin - 1])
         return
+
+
+def _quotes(path: Path, lines: list[str]) -> Iterator[Problem]:
+    """The first line with quotes that do not match, where all rows could be told apart."""
     for n, line in enumerate(lines, 1):
         if line.count('"') % 2:
             yield _at(path, n, "the quotes of this row do not match", _QUOTES, line)

@@ -15,7 +15,7 @@ from allocate.solver.result import head
 from allocate.solver.solution import NOT_SEARCHED
 from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.greedy import Knobs
-from allocate.solver.studies.baselines.observed import read_observed
+from allocate.solver.studies.baselines.observed import misfits, read_observed
 from allocate.solver.studies.diagnosis.finding import Finding
 from allocate.solver.studies.diagnosis.found import Found
 from allocate.solver.studies.diagnosis.ledger import Ledger
@@ -222,7 +222,4 @@ def _warnings(on: Stage, outcome: Outcome) -> list[str]:
             out.append(_WORTH_MORE.format(more=more))
         elif on.solution.everywhere is None:
             out.append(NOT_SEARCHED)
-    share = outcome.about.get("turned_away")
-    if share:
-        out.append(f"{100 * share:.3g} % of what was logged does not fit the config's capacities")
-    return out
+    return [*out, *misfits(outcome.about)]
