@@ -29,7 +29,7 @@ import scipy.sparse as sp
 from allocate.cores import available_cores
 from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Flows, Stream
-from allocate.solver.methods.choices import Choices, Market, Split
+from allocate.solver.methods.choices import Choices, Market, Split, at_stake
 from allocate.solver.methods.curvature import add_curvature
 from allocate.solver.methods.pricing import Pass
 
