@@ -12,7 +12,7 @@ from allocate.cli.render.grid import lay_out
 from allocate.cli.render.lines import Line, folded, headed, listed, paint
 from allocate.cli.render.markdown import draw_sheet, escape
 from allocate.cli.render.records import draw_records
-from allocate.cli.render.sheet import Column, Sheet
+from allocate.cli.render.sheet import Column, Sheet, drawn
 from allocate.cli.render.text import NOTHING, clean, number
 from allocate.cli.terminal import make_console
 
@@ -53,7 +53,7 @@ def _sheet(document: dict[str, Any], whole: bool) -> Sheet:
     ]
     parameters = document["parameters"]
     shown = parameters if whole else parameters[:SHOWN]
-    rows = [[column.cell(p) for column in columns] for p in shown]
+    rows = drawn(columns, shown)
     return Sheet("Parameters", columns, rows, hidden=len(parameters) - len(shown))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocate.cli.render.sheet import Column, Row, Sheet
+from allocate.cli.render.sheet import Column, Row, Sheet, drawn
 from allocate.cli.render.text import NOTHING, clean, noiseless, number, percent
 
 _LEGEND = (
@@ -32,7 +32,7 @@ def welfare_sheet(document: Row) -> Sheet:
         for i, line in enumerate(lines)
         if line.get("reason")
     }
-    rows = [[c.cell(line) for c in columns] for line in lines]
+    rows = drawn(columns, lines)
     return Sheet("Welfare = value less costs, USD/h, under the true costs", columns, rows, 0, notes)
 
 
@@ -48,7 +48,7 @@ def gains_sheet(document: Row) -> Sheet:
         Column("enough", "USD/h", lambda r: _enough(r)),
         Column("saved", "%", lambda r: _saved(r)),
     ]
-    rows = [[c.cell(line) for c in columns] for line in lines]
+    rows = drawn(columns, lines)
     about = _meaning(lines)
     return Sheet("What joint allocation gains", columns, rows, about=about)
 
@@ -101,7 +101,7 @@ def split_sheet(document: Row) -> Sheet | None:
         Column("USD/h", "", lambda r: _step(split, r["step"], whole)),
         Column("what it is", "", lambda r: r["means"], right=False),
     ]
-    rows = [[c.cell(step) for c in columns] for step in steps]
+    rows = drawn(columns, steps)
     against = clean(document["against"])
     about = "V: what a solved request is worth; λ: price of waiting; ρ: price of risk"
     if None in split.values():
@@ -137,7 +137,7 @@ def layers_sheet(document: Row) -> Sheet | None:
         Column("full price", "USD", lambda r: number(r.get("cost"))),
         Column("unit", "", lambda r: clean(r.get("unit") or ""), right=False),
     ]
-    rows = [[c.cell(line) for c in columns] for line in lines]
+    rows = drawn(columns, lines)
     against = clean(document["against"])
     about = "list price: what the layer saw; full price: with waiting, risk and what is scarce, at "
     about += "the shared prices"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocate.cli.render.sheet import Column, Sheet
+from allocate.cli.render.sheet import Column, Sheet, drawn
 from allocate.cli.render.text import clean, number, percent
 
 FIRST = 8  # findings of the first screen
@@ -27,7 +27,7 @@ def findings_sheet(document: Row, whole: bool = False) -> Sheet:
         Column("USD/h", "", lambda r: number(r["usd_per_hour"])),
     ]
     notes = {i: note(r) for i, r in enumerate(shown)}
-    rows = [[c.cell(line) for c in columns] for line in shown]
+    rows = drawn(columns, shown)
     hidden = len(lines) - len(shown)
     return Sheet("Findings", columns, rows, hidden, notes, about=_legend(shown))
 
@@ -82,7 +82,7 @@ def ledger_sheet(document: Row) -> Sheet:
         Column("USD/h", "", lambda r: number(r["usd_per_hour"])),
         Column("what it is", "", lambda r: clean(r["means"]), right=False),
     ]
-    rows = [[c.cell(line) for c in columns] for line in lines]
+    rows = drawn(columns, lines)
     large = [line["what"] for line in unnamed(document)]
     notes = {i: _most(line) for i, line in enumerate(lines) if line["what"] in large}
     return Sheet("Where the loss is", columns, rows, notes={i: n for i, n in notes.items() if n})

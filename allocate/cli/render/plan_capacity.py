@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from allocate.cli.render.sheet import Column, Row, Sheet
+from allocate.cli.render.sheet import Column, Row, Sheet, drawn
 from allocate.cli.render.text import NOTHING, clean, money, noiseless, number, percent
 
 FIRST = 24  # lines of GPUs by period on the first screen
@@ -42,7 +42,7 @@ def _text(key: str, name: str) -> Column:
 def _sheet(
     title: str, columns: Sequence[Column], lines: Sequence[Row], about: str, hidden: int = 0
 ) -> Sheet:
-    rows = [[c.cell(line) for c in columns] for line in lines]
+    rows = drawn(columns, lines)
     return Sheet(title, list(columns), rows, hidden, about=about)
 
 

@@ -15,7 +15,7 @@ from allocate.cli.render.plan_capacity import (
     scenarios_sheet,
 )
 from allocate.cli.render.price_words import validity
-from allocate.cli.render.sheet import Column, Row, Sheet
+from allocate.cli.render.sheet import Column, Row, Sheet, drawn
 from allocate.cli.render.text import NOTHING, clean, money, noiseless, number
 
 FIRST = 12  # lines of a table on the first screen
@@ -39,7 +39,7 @@ def advice_sheet(document: Row, whole: bool = False) -> Sheet | None:
     ]
     notes = {i: _how(line) for i, line in enumerate(shown)}
     about = "gain: of welfare, all costs paid, found by solving again with what is set"
-    rows = [[c.cell(line) for c in columns] for line in shown]
+    rows = drawn(columns, shown)
     return Sheet("Advice", columns, rows, len(lines) - len(shown), notes, about)
 
 
@@ -92,7 +92,7 @@ def resources_sheet(document: Row, whole: bool = False) -> Sheet | None:
         ]
     notes = {i: _resource_note(r, document) for i, r in enumerate(shown) if r["binding"]}
     about = "net = worth - pay: what one more unit would add to welfare, USD an hour"
-    rows = [[c.cell(r) for c in columns] for r in shown]
+    rows = drawn(columns, shown)
     title = "What the next unit is worth"
     return Sheet(title, columns, rows, len(lines) - len(shown), notes, about)
 
@@ -134,7 +134,7 @@ def periods_sheet(document: Row) -> Sheet | None:
                 optional=len(columns) > 4,
             )
         )
-    rows = [[c.cell({"resource": r}) for c in columns] for r in resources]
+    rows = drawn(columns, [{"resource": r} for r in resources])
     return Sheet("Prices by period", columns, rows, about=about)
 
 
@@ -150,7 +150,7 @@ def _down(names: list[str], resources: list[str], by: dict[Any, Row], about: str
                 optional=i > 1,
             )
         )
-    rows = [[c.cell({"period": name}) for c in columns] for name in names]
+    rows = drawn(columns, [{"period": name} for name in names])
     return Sheet("Prices by period", columns, rows, about=about)
 
 
@@ -172,7 +172,7 @@ def sweep_sheet(document: Row, whole: bool = False) -> Sheet | None:
     ]
     notes = _troubles(shown)
     about = "welfare and its parts in USD/h; price: of one more unit of what is swept"
-    rows = [[c.cell(line) for c in columns] for line in shown]
+    rows = drawn(columns, shown)
     return Sheet("Sweep", columns, rows, len(lines) - len(shown), notes, about)
 
 
@@ -239,7 +239,7 @@ def frontier_sheet(document: Row) -> Sheet | None:
     paths += f" and {more} more" if more > 0 else ""
     how = "multiplied by" if by_price else "set to"
     about = f"USD/h at the config's own prices; swept: {paths}, {how} the first column"
-    rows = [[c.cell(line) for c in columns] for line in lines]
+    rows = drawn(columns, lines)
     return Sheet(f"Frontier of {one} and {other}", columns, rows, 0, _troubles(lines), about)
 
 
@@ -262,7 +262,7 @@ def change_sheets(document: Row, whole: bool = False) -> list[Sheet]:
             Column("unit", "", lambda r: "%" if r["kind"] == "share" else r["unit"], right=False),
         ]
         items = step["items"] if whole else step["items"][:FIRST]
-        rows = [[c.cell(item) for c in columns] for item in items]
+        rows = drawn(columns, items)
         about = ""
         if step["together"]:
             about = "together, little by little: on the straight line welfare never falls"

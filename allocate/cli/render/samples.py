@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from allocate.cli.render.sheet import FIRST, Column, Sheet
+from allocate.cli.render.sheet import FIRST, Column, Sheet, drawn
 from allocate.cli.render.text import clean, number, percent
 
 MOVED = 1e-4
@@ -99,5 +99,5 @@ def _width(line: dict[str, Any]) -> float:
 def _sheet(
     title: str, columns: list[Column], lines: Sequence[dict[str, Any]], of: int, about: str
 ) -> Sheet:
-    rows = [[column.cell(line) for column in columns] for line in lines]
+    rows = drawn(columns, lines)
     return Sheet(title, columns, rows, max(of - len(rows), 0), about=about)

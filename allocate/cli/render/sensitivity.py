@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allocate.cli.render.sheet import FIRST, Column, Sheet
+from allocate.cli.render.sheet import FIRST, Column, Sheet, drawn
 from allocate.cli.render.text import NOTHING, clean, number, percent
 
 Row = dict[str, Any]
@@ -26,7 +26,7 @@ def hanging_sheets(result: Row, whole: bool = False) -> list[Sheet]:
         Column("note", "", lambda r: _mark(r, assumed), right=False, optional=True),
     ]
     shown = lines if whole else lines[:FIRST]
-    rows = [[column.cell(line) for column in columns] for line in shown]
+    rows = drawn(columns, shown)
     about = (
         "for 1 % more: what goes another way, by what it could be worth, and change of welfare; "
         "switch: where another way would be as good, by the slopes"

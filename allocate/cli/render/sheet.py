@@ -36,7 +36,7 @@ class Sheet:
     about: str = ""  # what its words mean, in a line
 
 
-def drawn(columns: list[Column], lines: Sequence[Row]) -> list[list[str]]:
+def drawn(columns: Sequence[Column], lines: Sequence[Row]) -> list[list[str]]:
     """Fill the cells of every line."""
     return [[column.cell(line) for column in columns] for line in lines]
 

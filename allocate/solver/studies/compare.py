@@ -23,9 +23,9 @@ from allocate.solver.studies.baselines.tuned import UTILISATIONS
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.common import IN_PARTS, in_parts, prices_of, with_speeds
 from allocate.solver.studies.comparison import Comparison
-from allocate.solver.studies.gains import SMALL, Gains, Progress
+from allocate.solver.studies.gains import Gains, Progress
 from allocate.solver.studies.investment import plan_of
-from allocate.solver.studies.joint import Answer, found, joint
+from allocate.solver.studies.joint import LEFT_OPEN, Answer, found, joint
 from allocate.solver.studies.scene import Scene
 
 REFERENCE = "greedy-tuned"
@@ -175,6 +175,6 @@ def common_scene(
 def _local(best: Answer, solution: Solution) -> str:
     """What is to be said of a joint answer that is only locally the best."""
     more = best.welfare - solution.welfare
-    if more > best.error + solution.certificate.error + SMALL * abs(best.welfare):
+    if more > best.error + solution.certificate.error + LEFT_OPEN * abs(best.welfare):
         return _ELSEWHERE.format(more=more)
     return NOT_SEARCHED

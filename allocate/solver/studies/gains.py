@@ -15,12 +15,11 @@ from allocate.solver.studies.baselines.bench import Bench
 from allocate.solver.studies.baselines.flat import flat_price
 from allocate.solver.studies.caps import Caps
 from allocate.solver.studies.comparison import Line
-from allocate.solver.studies.joint import Answer, joint
+from allocate.solver.studies.joint import LEFT_OPEN, Answer, joint
 from allocate.solver.studies.least import least_spend
 from allocate.solver.studies.scene import Outcome, Scene
 from allocate.solver.studies.wedges import Wedge, wedges
 
-SMALL = 1e-4  # of the joint welfare: what rounds of training leave open
 _FITS = 1e-9  # of a limit on spending: within it nothing is limited
 _UNFOUND = "no joint answer was found at its spending, so nothing is said of it"
 Progress = Callable[[dict], None]
@@ -108,7 +107,7 @@ class Gains:
 
     def _found(self, other: Answer) -> None:
         """Another joint answer: it, or what it leads to, may be the best; lines go along."""
-        if other.welfare > self.best.welfare + SMALL * abs(self.best.welfare):
+        if other.welfare > self.best.welfare + LEFT_OPEN * abs(self.best.welfare):
             self.best = max(other, self._led_to(other), key=lambda answer: answer.welfare)
         self.lines = {name: _beside(line, self.best) for name, line in self.lines.items()}
 

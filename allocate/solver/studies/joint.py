@@ -22,6 +22,7 @@ from allocate.solver.studies.scene import Scene
 from allocate.solver.studies.terms import MACHINES, SPENDING, discounted, spending
 
 Shape = Callable[[Program], Program]
+LEFT_OPEN = 1e-4  # of the joint welfare: what rounds of training leave open
 _ROUNDS = 8
 _AGREED = 1e-4  # routing and training agree on capability and its worth to this share
 _STILL = 1e-6  # a round that gains less than this share of welfare is the last

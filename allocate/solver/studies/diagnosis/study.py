@@ -23,9 +23,9 @@ from allocate.solver.studies.diagnosis.rules import RULES, chosen
 from allocate.solver.studies.diagnosis.shown import Aside, apart
 from allocate.solver.studies.diagnosis.stage import Progress, Stage, stage
 from allocate.solver.studies.diagnosis.suppressions import sort_out
+from allocate.solver.studies.joint import LEFT_OPEN
 from allocate.solver.studies.scene import Outcome
 
-_SMALL = 1e-4  # of the joint welfare: what rounds of training leave open
 _WORTH_MORE = (
     "what is diagnosed is worth {more:,.2f} USD/h more than the joint answer: training × routing "
     "can settle at several answers, and its prices say little of this one (solve --global SECONDS "
@@ -218,7 +218,7 @@ def _warnings(on: Stage, outcome: Outcome) -> list[str]:
         out.append(f"the joint answer is {on.solution.status}: its prices are not proved")
     if on.scene.loaded.config.training is not None:
         more = outcome.welfare - on.welfare
-        if more > on.error + outcome.violation + _SMALL * abs(on.welfare):
+        if more > on.error + outcome.violation + LEFT_OPEN * abs(on.welfare):
             out.append(_WORTH_MORE.format(more=more))
         elif on.solution.everywhere is None:
             out.append(NOT_SEARCHED)
