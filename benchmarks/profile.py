@@ -10,12 +10,11 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from allocate.cores import available_cores
+from allocate.cores import available_cores, on_cores
 from allocate.models.program import Program
 from allocate.models.stream import Stream
 from allocate.solver.certificate import certify
@@ -119,8 +118,7 @@ def _logarithms(pairs: float) -> float:
     cores = available_cores()
 
     def work() -> None:
-        with ThreadPoolExecutor(cores) as pool:
-            list(pool.map(np.log, [x] * cores))
+        on_cores(np.log, [x] * cores)
 
     return _least(work) / (cores * _SIZE) * LOGARITHMS * pairs
 

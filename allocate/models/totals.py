@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-from allocate.cores import available_cores
+from allocate.cores import on_cores
 from allocate.models.stream import Flows, Stream
 
 _CHUNK = 1 << 14  # flows looked at together
@@ -36,9 +35,8 @@ def totals(stream: Stream, flows: Flows, n_rows: int) -> Totals:
     parts = chunks(flows)
     if len(parts) == 1:
         return _of(stream, flows, n_rows)
-    with ThreadPoolExecutor(available_cores()) as pool:
-        found = pool.map(lambda part: _of(stream, part, n_rows), parts)
-        return Totals(*(np.sum(x, axis=0) for x in zip(*found, strict=True)))
+    found = on_cores(lambda part: _of(stream, part, n_rows), parts)
+    return Totals(*(np.sum(x, axis=0) for x in zip(*found, strict=True)))
 
 
 def _of(stream: Stream, flows: Flows, n_rows: int) -> Totals:

@@ -11,12 +11,11 @@ what concavity says that one may have missed is added to the dual (``profit_boun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from allocate.cores import available_cores
+from allocate.cores import on_cores
 from allocate.models.program import Allocation, Program
 from allocate.models.stream import Flows, Stream
 from allocate.models.totals import Totals, chunks
@@ -174,8 +173,7 @@ def _member_violations(stream: Stream, flows: Flows) -> list[tuple[float, str]]:
 
 def _foc_residual(stream: Stream, flows: Flows, duals: np.ndarray) -> float:
     """Largest |worth − price| of a token, relative to its price, over all uses in use."""
-    with ThreadPoolExecutor(available_cores()) as pool:
-        return max(pool.map(lambda part: _foc_of(stream, part, duals), chunks(flows)))
+    return max(on_cores(lambda part: _foc_of(stream, part, duals), chunks(flows)))
 
 
 def _foc_of(stream: Stream, flows: Flows, duals: np.ndarray) -> float:

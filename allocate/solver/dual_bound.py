@@ -7,13 +7,12 @@ were free are not looked at.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from allocate.cores import available_cores
+from allocate.cores import on_cores
 from allocate.models.curves import RequestCurve, Response
 from allocate.models.profits import quantity_prices
 from allocate.models.program import Program
@@ -60,11 +59,9 @@ def _best(stream: Stream, duals: np.ndarray, flows: Flows | None) -> np.ndarray:
     table = stream.price_table(duals)
     order = np.argsort(stream.group, kind="stable")
     parts = [order[i : i + _TOGETHER] for i in range(0, len(order), _TOGETHER)]
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for part, best in zip(
-            parts, pool.map(lambda k: _best_of(stream, table, k, first[k]), parts), strict=True
-        ):
-            out[part] = best
+    found = on_cores(lambda k: _best_of(stream, table, k, first[k]), parts)
+    for part, best in zip(parts, found, strict=True):
+        out[part] = best
     return out
 
 

@@ -19,14 +19,13 @@ best are then left out of the passes that follow, until a screening at the price
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
 
-from allocate.cores import available_cores
+from allocate.cores import on_cores
 from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Flows, Stream
 from allocate.solver.methods.choices import Choices, Market, Split, at_stake
@@ -104,8 +103,7 @@ class NumpyLooker:
             top[part], arm[part], margin[part] = split.top, split.arm, split.margin
             return split.value, split.use()
 
-        with ThreadPoolExecutor(available_cores()) as pool:
-            values, uses = zip(*pool.map(work, range(len(self._chunks))), strict=True)
+        values, uses = zip(*on_cores(work, range(len(self._chunks))), strict=True)
         return Look(duals, heat, top, arm, margin, sum(values), np.sum(uses, axis=0))
 
     def choices(self, members: np.ndarray) -> Choices:
@@ -126,8 +124,7 @@ class NumpyLooker:
 
         everyone = np.arange(len(stream.rate))
         parts = np.array_split(everyone, 1 + len(everyone) * len(stream.arms) // _CHUNK // 4)
-        with ThreadPoolExecutor(available_cores()) as pool:
-            arms, counts = zip(*pool.map(work, parts), strict=True)
+        arms, counts = zip(*on_cores(work, parts), strict=True)
         start = np.append(0, np.cumsum(np.concatenate(counts)))
         return NumpyLooker(market, Choices(market, everyone, start, np.concatenate(arms)))
 
@@ -249,8 +246,7 @@ def settled_flows(looker: Looker, look: Look, apart: np.ndarray) -> Flows:
         pairs = Pairs(stream, member[part], arm[part])
         tokens[part][pairs.order] = pairs.answer(pricer).amounts[:, 1:-2]
 
-    with ThreadPoolExecutor(available_cores()) as pool:
-        list(pool.map(work, range(0, len(member), _CHUNK)))
+    on_cores(work, range(0, len(member), _CHUNK))
     return Flows(member, arm, stream.rate[member], tokens)
 
 
