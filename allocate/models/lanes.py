@@ -14,6 +14,7 @@ DEFAULT_PREFILL_TIERS = 6
 FASTEST, SLOWEST = 1e-4, 0.9999  # utilisations between which a menu grows by itself
 CLOSEST = 1e-6  # utilisation of the fastest tier that a hard limit may ask for
 _FINEST = 2e-4  # tiers nearer than this in logit utilisation are one tier
+_SAME = 1e-7  # … and where scarcities meet, which is not smooth
 _OUTWARD = 2.0  # logit from an end of the menu to the next tier beyond it
 
 
@@ -136,7 +137,7 @@ def _around(
         kept.add(float(grid[i]))
         wanted = better.get(float(grid[i]))
         for x in wanted or ():
-            if np.abs(at - x).min() > _FINEST:
+            if np.abs(at - x).min() > _SAME:
                 fresh.append(x)
         for j in (i - 1, i + 1):
             if 0 <= j < len(grid):

@@ -8,20 +8,17 @@ where their sum is least, the family should have a tier.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from allocate.models.lanes import logit
 from allocate.models.program import Allocation, Program
+from allocate.models.running import Running, Work, threes
 from allocate.models.serving import Tier
-from allocate.models.stream import Stream
 
 _WORTH = 1e-10  # of the welfare: what would gain less is left as it is
-_POINTS = 41  # at which a sum of parabolas is looked at, twice: the second time nearer
+_POINTS, _NEARER = 41, 5  # at which a sum of parabolas is looked at, each time nearer
 
 Vertices = Mapping[str, Mapping[float, Sequence[float]]]
 
@@ -35,10 +32,10 @@ def vertices(
     cannot be told: at an end of the menu, or where its arms differ from its neighbours' in more
     than speed.
     """
-    running = _Running(program, [t.key for t in tiers], allocation, duals)
+    running = Running(program, [t.key for t in tiers], allocation, duals)
     least = _WORTH * program.scale(program.welfare(allocation))
     out: dict[str, dict[float, list[float]]] = {}
-    for three in _threes(tiers):
+    for three in threes(tiers):
         work = running.work(*three)
         if work is not None:
             x = logit(np.array([t.utilisation for t in three]))
@@ -46,48 +43,16 @@ def vertices(
     return out
 
 
-def _threes(tiers: Sequence[Tier]) -> Iterator[tuple[Tier, Tier, Tier]]:
-    """Every tier between its two neighbours of the family."""
-    families: dict[str, list[Tier]] = {}
-    for tier in tiers:
-        families.setdefault(tier.family, []).append(tier)
-    for of in families.values():
-        of.sort(key=lambda t: t.utilisation)
-        yield from zip(of[:-2], of[1:-1], of[2:], strict=True)
-
-
 # --- where work costs least ---------------------------------------------------------------
 
 
-class _Work(NamedTuple):
-    """What runs on a tier, at three speeds, USD per hour; ``n`` pieces of work.
-
-    ``replicas`` are what replicas would cost if they were needed for that part alone.
-    """
-
-    priced: np.ndarray  # [n, 3] what has a price of its own
-    replicas: np.ndarray  # [n, parts, 3]
-    moment: np.ndarray  # [n]
-    shares: np.ndarray  # [n, parts] of a replica's cost that each part bears today
-
-    def of(self, some: np.ndarray) -> _Work:
-        return _Work(*(array[some] for array in self))
-
-    def at(self, weights: np.ndarray) -> np.ndarray:
-        """[points] cost together; ``weights`` [3, points] of the three speeds."""
-        total = self.priced.sum(axis=0) @ weights
-        for t in np.unique(self.moment):
-            total = total + (self.replicas[self.moment == t].sum(axis=0) @ weights).max(axis=0)
-        return total
-
-
-def _points(x: np.ndarray, work: _Work, least: float) -> list[float]:
+def _points(x: np.ndarray, work: Work, least: float) -> list[float]:
     """Better speeds for all work, and for what would go faster or slower than that.
 
     Each as far as it gains more than ``least``.
     """
     both, cost = _lowest(x, work)
-    now = float(work.at(_weights(x, x[1:2]))[0])
+    now = float(_cost(work, _weights(x, x[1:2]))[0])
     out = [both] if now - cost > least else []
     linear = work.priced + np.einsum("npj,np->nj", work.replicas, work.shares)
     own = _vertex(x, linear)[0]
@@ -102,18 +67,26 @@ def _points(x: np.ndarray, work: _Work, least: float) -> list[float]:
     return out
 
 
-def _lowest(x: np.ndarray, work: _Work) -> tuple[float, float]:
+def _lowest(x: np.ndarray, work: Work) -> tuple[float, float]:
     """(where it costs least together between the three speeds, what it costs there)."""
     low, high = x[0], x[2]
     best, cost = float(x[1]), np.inf
-    for _ in range(2):
+    for _ in range(_NEARER):
         tried = np.append(np.linspace(low, high, _POINTS), x[1])
-        costs = work.at(_weights(x, tried))
+        costs = _cost(work, _weights(x, tried))
         i = int(costs.argmin())
         best, cost = float(tried[i]), float(costs[i])
         step = (high - low) / (_POINTS - 1)
         low, high = max(x[0], best - step), min(x[2], best + step)
     return best, cost
+
+
+def _cost(work: Work, weights: np.ndarray) -> np.ndarray:
+    """[points] cost of all work together; ``weights`` [3, points] of the three speeds."""
+    total = work.priced.sum(axis=0) @ weights
+    for t in np.unique(work.moment):
+        total = total + (work.replicas[work.moment == t].sum(axis=0) @ weights).max(axis=0)
+    return total
 
 
 def _weights(x: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -136,128 +109,3 @@ def _vertex(x: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     costs = cost @ _weights(x, tried)
     best = costs.argmin(axis=1)
     return tried[best], costs[:, -1] - costs[np.arange(len(costs)), best]
-
-
-# --- what work would need elsewhere -------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Running:
-    """What an answer runs, by tier."""
-
-    program: Program
-    lanes: Sequence[str]
-    allocation: Allocation
-    duals: np.ndarray
-
-    @property
-    def stream(self) -> Stream:
-        return self.program.streams[0]
-
-    @cached_property
-    def amounts(self) -> np.ndarray:
-        return self.stream.amounts(self.allocation.flows[0])
-
-    @cached_property
-    def arms(self) -> dict[tuple, int]:
-        """(technology, labels) → arm."""
-        return {(a.technology, *a.labels.items()): i for i, a in enumerate(self.stream.arms)}
-
-    @cached_property
-    def rows(self) -> dict[str, dict[str, int]]:
-        """Lane → what a row counts → row."""
-        rows = self.program.rows
-        return {
-            lane: {
-                row.name.removeprefix(lane): i
-                for i, row in enumerate(rows)
-                if row.name.startswith(f"{lane} ")
-            }
-            for lane in self.lanes
-        }
-
-    @cached_property
-    def beside(self) -> dict[str, dict[tuple, int]]:
-        """Lane → (layer, what, moment) → activity that uses it: training, resident copies."""
-        out: dict[str, dict[tuple, int]] = {}
-        for i, a in enumerate(self.program.activities):
-            layer = a.labels.get("layer")
-            if layer == "decoding":
-                lane, what = a.labels["lane"], a.labels["context"]
-            elif layer == "cache":
-                lane, what = a.labels["family"], a.labels["group"]
-            else:
-                continue
-            out.setdefault(lane, {})[layer, what, a.labels["period"]] = i
-        return out
-
-    def work(self, low: Tier, tier: Tier, high: Tier) -> _Work | None:
-        """What runs on a tier, there and on its neighbours; None if nothing, or not known."""
-        flows, three = self.allocation.flows[0], (low, tier, high)
-        role = "prefill" if tier.spec.stage == "prefill" else "tier"
-        serving = np.array([a.labels.get(role) == tier.name for a in self.stream.arms])
-        on = np.flatnonzero(serving[flows.arm])
-        levels = self.allocation.levels
-        beside = {k: i for k, i in self.beside.get(tier.key, {}).items() if levels[i] > 0}
-        n, parts = len(on), list(tier.rows)
-        if not n + len(beside):
-            return None
-        priced = np.zeros((n + len(beside), 3))
-        replicas = np.zeros((n + len(beside), len(parts), 3))
-        period = self.stream.period[flows.member[on]]
-        moment = np.concatenate([period, [key[-1] for key in beside]]).astype(int)
-        unit = np.array([self._replica_usd(i) for i in tier.replicas])[moment]
-        made = np.array(
-            [[self._made(tier, part, t) for part in parts] for t in range(len(tier.replicas))]
-        )
-        for j, at in enumerate(three):
-            arms = [self._moved(a, role, at) for a in flows.arm[on]]
-            if any(a is None for a in arms):
-                return None
-            duals = self._as_on(tier, at)
-            member, chosen = flows.member[on], np.array(arms, int)
-            prices = self.stream.pair_prices(duals, member, chosen)
-            priced[:n, j] = flows.requests[on] * (prices * self.amounts[on]).sum(axis=1)
-            use = self.stream.row_use(member, chosen, self.amounts[on], len(duals)).tocsr()
-            for p, part in enumerate(parts):
-                for t in np.unique(period):
-                    mine = np.flatnonzero(period == t)
-                    used = use[at.rows[part][t]].toarray().ravel()[mine]
-                    replicas[mine, p, j] = flows.requests[on][mine] * used / made[t, p]
-            for k, (key, i) in enumerate(beside.items()):
-                a = self.program.activities[self.beside[at.key][key]]
-                uses = dict(a.uses)
-                own = sum(v * duals[r] for r, v in a.uses if v > 0)
-                priced[n + k, j] = levels[i] * (a.cost + own)
-                for p, part in enumerate(parts):
-                    used = uses.get(at.rows[part][key[-1]], 0.0)
-                    replicas[n + k, p, j] = levels[i] * used / made[key[-1], p]
-        borne = np.array(
-            [[self.duals[tier.rows[part][t]] for part in parts] for t in range(len(made))]
-        )
-        shares = (borne * made)[moment] / np.maximum(unit, 1e-300)[:, None]
-        return _Work(priced, replicas * unit[:, None, None], moment, shares)
-
-    def _replica_usd(self, i: int) -> float:
-        """What an hour of a replica costs at the prices."""
-        a = self.program.activities[i]
-        return a.cost + sum(v * float(self.duals[r]) for r, v in a.uses if v > 0)
-
-    def _made(self, tier: Tier, part: str, moment: int) -> float:
-        uses = dict(self.program.activities[tier.replicas[moment]].uses)
-        return -uses.get(tier.rows[part][moment], 0.0) or np.inf
-
-    def _moved(self, arm: int, role: str, tier: Tier) -> int | None:
-        """The arm that differs from one in its tier alone."""
-        a = self.stream.arms[arm]
-        speed = {role: tier.name} | ({} if role == "prefill" else {"tpot_ms": 1e3 * tier.tpot})
-        return self.arms.get((a.technology, *(a.labels | speed).items()))
-
-    def _as_on(self, tier: Tier, other: Tier) -> np.ndarray:
-        """Prices with what stands on another tier priced as on a tier, and replicas free."""
-        out = self.duals.copy()
-        mine = self.rows[tier.key]
-        for what, row in self.rows[other.key].items():
-            out[row] = self.duals[mine[what]] if what in mine else 0.0
-        out[[r for rows in other.rows.values() for r in rows]] = 0.0
-        return out

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from allocate.models.ladder import laddered
 from allocate.models.loader import Loaded
 from allocate.models.stack import Built, State, advance, build, kin
 from allocate.solver.answer import Answer, Request, answer_to
+from allocate.solver.balanced import balanced
+from allocate.solver.certificate import certify
 
 _REFINEMENTS = 10
 _FIXED_POINT = 30
@@ -66,13 +69,23 @@ def rounds(loaded: Loaded, first: Round, request: Request) -> Iterator[Round]:
             return
 
 
-def widened(loaded: Loaded, found: Round, request: Request) -> Answer | None:
-    """The answer of a round with a ladder of speeds around its own; None if not certified."""
+def at_best_speeds(found: Round, request: Request) -> Round:
+    """The round with prices at which its speeds are the best, as far as that is proved."""
+    built, answer = found
+    duals = balanced(answer.program, built.tiers, answer.allocation, answer.duals)
+    certificate = certify(answer.program, answer.allocation, duals, request.tolerance)
+    if not certificate.holds:
+        return found
+    return Round(built, replace(answer, duals=duals, certificate=certificate))
+
+
+def widened(loaded: Loaded, found: Round, request: Request) -> Round | None:
+    """A round with a ladder of speeds around its own; None if not certified."""
     state = laddered(found.built, found.answer.allocation)
     built = build(loaded.config, loaded.classes, state)
     prices = _known(built, found)
     answer = answer_to(built.program, prices, request, warm=True, said={"phase": "ranges"})
-    return answer if answer.certificate.holds else None
+    return at_best_speeds(Round(built, answer), request) if answer.certificate.holds else None
 
 
 def moved(before: State, after: State) -> float:

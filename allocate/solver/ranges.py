@@ -9,13 +9,15 @@ has no such market: there the program is solved again at other capacities.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import root_scalar
 
 from allocate.models.program import Activity, Allocation, Program, Resource
+from allocate.models.serving import Tier
+from allocate.solver.balanced import at_best_speeds
 from allocate.solver.certificate import certify, dual_bound
 from allocate.solver.methods.narrow import narrowed
 from allocate.solver.methods.newton import Result, newton
@@ -36,12 +38,14 @@ def price_ranges(
     allocation: Allocation,
     solve: Solve = newton,
     progress: Callable[[dict], None] | None = None,
+    tiers: Sequence[Tier] = (),
 ) -> dict[str, Range]:
     """For every resource with a price: (lowest, highest) capacity at which it still holds.
 
     None is an end that is not known: it was not met within eight times the capacity more, or
     what was found could not be certified. ``solve`` finds prices and an allocation from a
-    start; ``progress`` is told ``{"phase": "ranges", "done": n, "of": all}`` before each.
+    start; ``progress`` is told ``{"phase": "ranges", "done": n, "of": all}`` before each;
+    ``tiers`` are the lanes of the program, which run at their best speeds.
     """
     noise = 1e-9 * max(abs(program.welfare(allocation)), 1e-300)
     priced = []
@@ -57,7 +61,7 @@ def price_ranges(
         low, high = (
             _traded(program, near, resource, duals, value, sign, solve)
             if resource.rows
-            else _searched(near, resource, duals, value, sign)
+            else _searched(near, resource, duals, value, sign, tiers)
             for sign in (-1.0, 1.0)
         )
         out[resource.path] = low, high
@@ -152,7 +156,11 @@ def _with_market(
 
 
 def price_at(
-    program: Program, resource: Resource, capacity: float, start: np.ndarray
+    program: Program,
+    resource: Resource,
+    capacity: float,
+    start: np.ndarray,
+    tiers: Sequence[Tier] = (),
 ) -> tuple[float, np.ndarray]:
     """(price of a resource, prices of the rows) at another capacity, from prices near by.
 
@@ -160,14 +168,22 @@ def price_at(
         ArithmeticError: Newton did not end there.
     """
     changed = program.with_capacity(resource, capacity)
-    found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=False)
+    found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=bool(tiers))
     if not found.converged or found.levels is None:
         raise ArithmeticError
-    return changed.value_of(resource, found.duals, found.levels), found.duals
+    duals = found.duals
+    if found.allocation is not None:
+        duals = at_best_speeds(changed, tiers, found.allocation, duals)
+    return changed.value_of(resource, duals, found.levels), found.duals
 
 
 def _searched(
-    program: Program, resource: Resource, duals: np.ndarray, value: float, sign: float
+    program: Program,
+    resource: Resource,
+    duals: np.ndarray,
+    value: float,
+    sign: float,
+    tiers: Sequence[Tier],
 ) -> float | None:
     """The capacity nearest to the present one, in one direction, where the price leaves."""
     capacity = float(resource.capacity or 0.0)
@@ -176,7 +192,8 @@ def _searched(
     def excess(step: float) -> float:
         """How far outside the band the price is, as a share of it; raises if it has none."""
         nonlocal start
-        price, start = price_at(program, resource, capacity * (1.0 + sign * step), start)
+        moved = capacity * (1.0 + sign * step)
+        price, start = price_at(program, resource, moved, start, tiers)
         return abs(price - value) / (BAND * abs(value)) - 1.0
 
     try:

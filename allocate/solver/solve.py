@@ -12,7 +12,7 @@ from allocate.errors import SolveError
 from allocate.models.loader import Loaded
 from allocate.models.program import Allocation, Program
 from allocate.models.stack import advance, build
-from allocate.solver.agreement import Round, moved, rounds, widened
+from allocate.solver.agreement import Round, at_best_speeds, moved, rounds, widened
 from allocate.solver.answer import METHODS, Answer, Progress, Request, answer_to
 from allocate.solver.barred import lowered
 from allocate.solver.exact.globally import Global, TooMany, globally
@@ -117,11 +117,12 @@ class _Work:
 
     def _spans(self) -> dict[str, Range]:
         """How far each price holds, with speeds to choose from for other capacities too."""
-        at, tell = self.final, self.request.progress
-        if self.whole is None and self._found.built.tiers:
+        at, tiers, tell = self.final, self._found.built.tiers, self.request.progress
+        if self.whole is None and tiers:
             wider = widened(self.loaded, self._found, self.request)
-            at = at if wider is None else wider
-        return price_ranges(at.program, at.duals, at.allocation, progress=tell)
+            if wider is not None:
+                at, tiers = wider.answer, wider.built.tiers
+        return price_ranges(at.program, at.duals, at.allocation, progress=tell, tiers=tiers)
 
     def _solve(self) -> None:
         config, classes = self.loaded.config, self.loaded.classes
@@ -144,6 +145,8 @@ class _Work:
             if other is not None:
                 self._keep(other)
         self._look_everywhere()
+        if self._found.built.tiers and self._found.answer.certificate.holds:
+            self.latest = at_best_speeds(self._found, self.request)
         quiet = Request("prices", self.request.tolerance, self.request.seed)
         self.whole = whole_numbers(
             self._found.answer, lambda p, d: answer_to(p, d, quiet, warm=True)

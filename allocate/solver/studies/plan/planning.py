@@ -243,7 +243,8 @@ def _with_ranges(base: Solution, tell: Callable[[dict], None]) -> Solution:
     """The answer with how far its prices hold."""
     if not base.certificate.holds:
         return base
-    spans = price_ranges(base.program, base.duals, base.allocation, progress=tell)
+    tiers = base.built.tiers
+    spans = price_ranges(base.program, base.duals, base.allocation, progress=tell, tiers=tiers)
     return replace(base, ranges=spans)
 
 

@@ -8,7 +8,7 @@ so that the gain of going there is a certified one and the price there is seen t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from scipy.optimize import root_scalar
 
 from allocate.errors import ConfigError, SolveError
 from allocate.models.program import Program, Resource
+from allocate.models.serving import Tier
 from allocate.solver.methods.narrow import narrowed
 from allocate.solver.price_list import Price
 from allocate.solver.ranges import held_when_traded, price_at
@@ -171,15 +172,20 @@ def stop(solution: Solution, path: str, edge: float) -> float | None:
         for r, _ in resource.rows:
             start[r] *= EDGE
         return held_when_traded(program, near, resource, start, edge, sign)
-    return _searched(near, resource, duals, edge, sign)
+    return _searched(near, resource, duals, edge, sign, solution.built.tiers)
 
 
 def _searched(
-    program: Program, resource: Resource, duals: np.ndarray, edge: float, sign: float
+    program: Program,
+    resource: Resource,
+    duals: np.ndarray,
+    edge: float,
+    sign: float,
+    tiers: Sequence[Tier],
 ) -> float | None:
     """The same where a decision multiplies the capacity: by solving at other capacities."""
     capacity = float(resource.capacity or 0.0)
-    excess = _excess(program, resource, duals, edge, sign)
+    excess = _excess(program, resource, duals, edge, sign, tiers)
     inside = 0.0
     try:
         for step in _STEPS if sign > 0 else (0.1, 0.4, 0.7, 0.9, 0.98):
@@ -193,7 +199,12 @@ def _searched(
 
 
 def _excess(
-    program: Program, resource: Resource, duals: np.ndarray, edge: float, sign: float
+    program: Program,
+    resource: Resource,
+    duals: np.ndarray,
+    edge: float,
+    sign: float,
+    tiers: Sequence[Tier],
 ) -> Callable[[float], float]:
     """How far a price is above ``edge`` once the capacity has moved by a share of itself."""
     capacity = float(resource.capacity or 0.0)
@@ -202,7 +213,8 @@ def _excess(
     def excess(step: float) -> float:
         nonlocal start
         if step not in known:
-            price, start = price_at(program, resource, capacity * (1.0 + sign * step), start)
+            moved = capacity * (1.0 + sign * step)
+            price, start = price_at(program, resource, moved, start, tiers)
             known[step] = abs(price) - abs(edge)
         return known[step]
 
