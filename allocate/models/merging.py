@@ -11,7 +11,7 @@ def merged(stream: Stream, flows: Flows) -> Flows:
     """Flows with bundles at constant returns spread over all requests.
 
     A few requests with the whole bundle and many with nothing are worth no more than
-    every request with its share, where serving a request costs nothing by itstream.
+    every request with its share, where serving a request costs nothing by itself.
     """
     held = [t.target is not None and t.risk.rate == 0 for t in stream.technologies]
     if not any(held):

@@ -28,6 +28,7 @@ class Answer:
     method: str
     iterations: int = 0
     passes: int = 0
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def answer_to(
     found = []
     if request.method in ("auto", "prices"):
         found.append(_by_prices(program, duals, request, warm, tell))
-        if found[0].certificate.holds or request.method == "prices":
+        if found[0].certificate.holds or found[0].stopped or request.method == "prices":
             return found[0]
     if request.method == "auto" and max(len(s.rate) for s in program.streams) > SMALL:
         return found[0]  # a size at which no conic solver has an answer
@@ -71,7 +72,12 @@ def answer_to(
     finished.iterations += master.rounds
     finished.passes += master.passes
     found.append(finished)
-    return min(found, key=lambda a: (not a.certificate.holds, abs(a.certificate.relative_gap)))
+    return min(found, key=_worse)
+
+
+def _worse(answer: Answer) -> tuple[bool, float]:
+    c = answer.certificate
+    return not c.holds, max(abs(c.relative_gap), c.max_violation)
 
 
 def _by_prices(
@@ -92,6 +98,7 @@ def _judged(program: Program, result, request: Request, method: str) -> Answer:
         method,
         result.iterations,
         result.passes,
+        result.stopped,
     )
 
 

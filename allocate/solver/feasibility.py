@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from allocate.models.program import Program, Resource
-from allocate.solver.methods.newton import newton
+from allocate.solver.methods.prices import solve_prices
 from allocate.solver.phase_one import LEAST, Give, Solve, least_give
 
 
@@ -34,7 +34,7 @@ class Conflict:
         return {"least_give": finite, "multipliers": self.multipliers}
 
 
-def conflicts(program: Program, tolerance: float, solve: Solve = newton) -> Conflict | None:
+def conflicts(program: Program, tolerance: float, solve: Solve = solve_prices) -> Conflict | None:
     """The conflict between a program's limits, or None where none is proved.
 
     A give within ``tolerance`` is none: the judge lets an answer violate a limit so far.

@@ -19,7 +19,8 @@ from allocate.models.program import Activity, Program
 from allocate.models.stream import Stream
 from allocate.solver.certificate import certify, dual_bound
 from allocate.solver.highs import vertex
-from allocate.solver.methods.newton import Result, newton
+from allocate.solver.methods.newton import Result
+from allocate.solver.methods.prices import solve_prices
 from allocate.solver.methods.start import first_prices, settled
 
 LEAST = 1e-7  # gives and prices below this are rounding
@@ -73,7 +74,7 @@ class _Relaxed:
         return Give(bound, duals, weight, gives, levels)
 
 
-def least_give(program: Program, tolerance: float, solve: Solve = newton) -> Give | None:
+def least_give(program: Program, tolerance: float, solve: Solve = solve_prices) -> Give | None:
     """The proved least give, or None where none larger than the tolerance is proved."""
     relaxed = _phase_one(program)
     pairs = sum(s.menu[s.group].sum() for s in program.streams)

@@ -21,6 +21,7 @@ from allocate.solver.balanced import at_best_speeds
 from allocate.solver.certificate import certify, dual_bound
 from allocate.solver.methods.narrow import narrowed
 from allocate.solver.methods.newton import Result, newton
+from allocate.solver.methods.prices import SMALL, near_by
 
 BAND = 0.10
 _MOST = 8.0  # times the capacity: no end is looked for beyond so much more
@@ -36,7 +37,7 @@ def price_ranges(
     program: Program,
     duals: np.ndarray,
     allocation: Allocation,
-    solve: Solve = newton,
+    solve: Solve = near_by,
     progress: Callable[[dict], None] | None = None,
     tiers: Sequence[Tier] = (),
 ) -> dict[str, Range]:
@@ -95,7 +96,7 @@ def held_when_traded(
     start: np.ndarray,
     edge: float,
     sign: float,
-    solve: Solve = newton,
+    solve: Solve = near_by,
 ) -> float | None:
     """The capacity that is held when more of it is bought, or what there is sold, at a price.
 
@@ -165,11 +166,16 @@ def price_at(
     """(price of a resource, prices of the rows) at another capacity, from prices near by.
 
     Raises:
-        ArithmeticError: Newton did not end there.
+        ArithmeticError: the search for prices did not end there.
     """
     changed = program.with_capacity(resource, capacity)
-    found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=bool(tiers))
-    if not found.converged or found.levels is None:
+    if len(changed.streams[0].rate) > SMALL:
+        found = near_by(changed, start)
+        ended = found.allocation is not None
+    else:
+        found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=bool(tiers))
+        ended = found.converged
+    if not ended or found.levels is None:
         raise ArithmeticError
     duals = found.duals
     if found.allocation is not None:

@@ -18,6 +18,7 @@ from allocate.solver.barred import lowered
 from allocate.solver.exact.globally import Global, TooMany, globally
 from allocate.solver.exact.second_start import second_start
 from allocate.solver.feasibility import conflicts
+from allocate.solver.methods.prices import SMALL
 from allocate.solver.methods.start import first_prices
 from allocate.solver.ranges import Range, price_ranges
 from allocate.solver.solution import Solution
@@ -25,6 +26,8 @@ from allocate.solver.warm import Warm
 from allocate.solver.wholes import Whole, whole_numbers
 
 GRADIENT = "gradient"
+_LOOKED = 10_000  # members looked at together
+_WITHOUT_END = 1e20  # tokens of one request
 
 
 def solve(
@@ -128,16 +131,23 @@ class _Work:
         config, classes = self.loaded.config, self.loaded.classes
         warm = self.warm
         built = build(config, classes, None if warm is None else warm.state_for(config))
-        _refuse_conflicts(built.program, self.request.tolerance)
+        crowd = len(built.program.streams[0].rate) > SMALL  # there, a proof takes longer than …
+        if not crowd:
+            _refuse_conflicts(built.program, self.request.tolerance)
         if warm is None:
             start, known = first_prices(built.program), 0
         else:
             start, known = warm.prices_for(built.program)
             self.reused = {"prices": known, "of": len(built.program.rows)}
         said = {"phase": "solve", "round": 0}
-        first = answer_to(built.program, start, self.request, warm=known > 0, said=said)
+        near = 2 * known > len(built.program.rows)
+        first = answer_to(built.program, start, self.request, warm=near, said=said)
+        if crowd and not first.certificate.feasible:  # … an answer that keeps every limit
+            _refuse_conflicts(built.program, self.request.tolerance)
         _refuse_endless(first)
         self._keep(Round(built, first))
+        if first.stopped:
+            raise KeyboardInterrupt
         for latest in rounds(self.loaded, Round(built, first), self.request):
             self._keep(latest)
         if config.training is not None and self._found.answer.certificate.holds:
@@ -279,17 +289,19 @@ def _endless_response(answer: Answer) -> bool:
     if answer.certificate.holds:
         return False
     for stream in answer.program.streams:
-        some = np.arange(min(len(stream.rate), 1000))
-        profits = stream.profits(answer.duals, some)
-        if not profits.size:
-            continue
-        columns = stream.columns(answer.duals, some, profits.argmax(axis=1))
-        if bool(np.any(columns.amounts > 1e20)):
-            return True
+        for start in range(0, len(stream.rate), _LOOKED):
+            some = np.arange(start, min(start + _LOOKED, len(stream.rate)))
+            profits = stream.profits(answer.duals, some)
+            if not profits.size:
+                continue
+            columns = stream.columns(answer.duals, some, profits.argmax(axis=1))
+            if bool(np.any(columns.amounts > _WITHOUT_END)):
+                return True
     return False
 
 
 def _endless(allocation: Allocation) -> bool:
     return any(
-        not np.all(np.isfinite(f.tokens)) or bool(np.any(f.tokens > 1e20)) for f in allocation.flows
+        not np.all(np.isfinite(f.tokens)) or bool(np.any(f.tokens > _WITHOUT_END))
+        for f in allocation.flows
     )

@@ -61,6 +61,8 @@ class Warm:
         if not known.any():
             return first_prices(program), 0
         prices = np.array([self.rows.get(r.name, 0.0) for r in program.rows])
+        if not known.all():
+            prices = np.where(known, prices, first_prices(program))
         return prices, int(known.sum())
 
 

@@ -72,14 +72,6 @@ class Choices:
     def __init__(self, market: Market, members: np.ndarray, start: np.ndarray, arm: np.ndarray):
         self.market, self.members, self.start, self.arm = market, members, start, arm
 
-    @classmethod
-    def of_pairs(
-        cls, market: Market, members: np.ndarray, member: np.ndarray, arm: np.ndarray
-    ) -> Choices:
-        """From pairs in the order of the members."""
-        start = np.searchsorted(member, np.append(members, members[-1] + 1 if len(members) else 0))
-        return cls(market, members, start, arm)
-
     @cached_property
     def counts(self) -> np.ndarray:
         """[n] arms of each."""

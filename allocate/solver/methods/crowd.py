@@ -144,9 +144,9 @@ def looker_of(crowd: Stream, n_rows: int) -> Looker:
     market = Market(crowd, n_rows)
     if len(crowd.rate) * len(crowd.arms) < _COMPILE:
         return NumpyLooker(market)
-    from allocate.solver.methods.pass_jax import JaxLooker  # JAX takes a second to import
+    from allocate.solver.methods.pass_jax import JaxLooker, mesh_was_asked_for  # a second
 
-    return JaxLooker(market)
+    return JaxLooker(market, screens=not mesh_was_asked_for())
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Settled:
     hessian: np.ndarray
 
     @classmethod
-    def around(cls, looker: Looker, look: Look, apart: np.ndarray, seed: int = 0) -> Settled:
+    def around(cls, looker: Looker, look: Look, apart: np.ndarray) -> Settled:
         """All that the pass found, less the members apart; its curvature from samples.
 
         Members that are split evenly, hardly, and not at all are sampled each on their own:
@@ -170,7 +170,7 @@ class Settled:
         rest = np.ones(k, bool)
         rest[apart] = False
         value, use = without(looker, look, apart)
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(0)
         hessian = np.zeros((len(use),) * 2)
         live = rest & (stream.rate > 0)
         near, along = (live & (look.margin < times * look.heat) for times in _AWAY)

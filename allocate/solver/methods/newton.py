@@ -20,7 +20,7 @@ from allocate.models.program import Allocation, Program
 from allocate.solver.methods.cutting import cut
 from allocate.solver.methods.model import Tangents, step
 from allocate.solver.methods.pricing import Bulk, Pool, Pricing
-from allocate.solver.methods.recovery import recover
+from allocate.solver.methods.recovery import recover, shortcoming
 from allocate.solver.methods.start import seeded, settled
 
 _NOISE = 1e-8  # a rise of the dual that a converged step may show
@@ -41,6 +41,7 @@ class Result:
     passes: int
     levels: np.ndarray | None = None
     converged: bool = False
+    stopped: bool = False
 
 
 def newton(
@@ -64,8 +65,15 @@ def newton(
     start = seeded(program, settled(program, np.maximum(duals, 0.0), everyone))
     current = Pricing.at(program, settled(program, start, everyone), bulk)
     search = _Descent(program, current, bulk, ridge, least_ridge, progress)
-    search.run(max_iterations, tolerance)
-    allocation = search.allocation(max_iterations, tolerance) if allocate else None
+    allocation, stopped = None, False
+    try:
+        search.run(max_iterations, tolerance)
+        if allocate:
+            allocation = search.allocation(max_iterations, tolerance)
+    except KeyboardInterrupt:
+        if not allocate:
+            raise
+        allocation, stopped = search.recovered(), True
     current = search.current
     return Result(
         current.duals,
@@ -75,6 +83,7 @@ def newton(
         search.passes,
         search.levels,
         search.converged,
+        stopped,
     )
 
 
@@ -152,24 +161,31 @@ class _Descent:
         Newton goes on, or for tokens that no best response shows: where a price is almost
         0 the tokens hang on its last digits.
         """
-        program = self.program
-        for _ in range(_ESCAPES):
+        program, best, least = self.program, None, np.inf
+        for escape in range(_ESCAPES + 1):
             current = self.current
-            found = recover(program, current.duals, current.profits, self.levels)
-            allocation = None if found is None else found.allocation
-            worth = -np.inf if found is None else program.welfare(found.allocation)
-            if current.value - worth <= _SHORT * self.scale:
-                return allocation
-            way = cut(program, current, 0.1 * _SHORT)
-            self.passes += way.passes
-            if way.allocation is not None and program.welfare(way.allocation) > worth:
-                allocation = way.allocation
-            if current.value - way.prices.value <= 0.01 * _SHORT * self.scale:
-                return allocation
+            tried = [self.recovered()]
+            short = shortcoming(program, current.value, tried[0])
+            if short > _SHORT and escape < _ESCAPES:
+                way = cut(program, current, 0.1 * _SHORT)
+                self.passes += way.passes
+                tried.append(way.allocation)
+            for allocation in tried:
+                short = shortcoming(program, current.value, allocation)
+                if short < least:
+                    best, least = allocation, short
+            if len(tried) == 1 or current.value - way.prices.value <= 0.01 * _SHORT * self.scale:
+                break
             self.pool.add_best(program, way.prices)
             self.current, self.levels = way.prices, None
             self.run(self.iteration + more, tolerance)
-        return allocation
+        return best
+
+    def recovered(self) -> Allocation | None:
+        """What a linear program over the ties makes of the prices reached."""
+        current = self.current
+        found = recover(self.program, current.duals, current.profits, self.levels)
+        return None if found is None else found.allocation
 
     def _price(self, duals: np.ndarray) -> Pricing:
         self.passes += 1

@@ -27,7 +27,7 @@ from allocate.models.curves import RequestCurve
 from allocate.models.curves.stacked import form_of, stacked
 from allocate.models.stream import Stream
 from allocate.solver.methods.choices import Choices, Market
-from allocate.solver.methods.crowd import Look, NumpyLooker
+from allocate.solver.methods.crowd import Look, Looker, NumpyLooker
 
 jax.config.update("jax_enable_x64", True)
 if getattr(jax.config, "jax_num_cpu_devices", 0) == -1:  # nobody has said: one device a core
@@ -43,6 +43,12 @@ _SINGLE = 1e-4  # what single precision may miss, as a share of the money at sta
 def classes_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """All devices (or those given) along the axis of the classes."""
     return Mesh(np.array(devices or jax.devices()), ("classes",))
+
+
+def mesh_was_asked_for() -> bool:
+    """Whether there are accelerators, other processes, or a number of devices that was set."""
+    on_cores = jax.default_backend() == "cpu" and jax.device_count() == available_cores()
+    return jax.process_count() > 1 or not on_cores
 
 
 class Members(NamedTuple):
@@ -80,8 +86,8 @@ class Form:
 class JaxLooker:
     """The pass over one stream; see the module."""
 
-    def __init__(self, market: Market, mesh: Mesh | None = None):
-        self.market, self.mesh = market, mesh or classes_mesh()
+    def __init__(self, market: Market, mesh: Mesh | None = None, screens: bool = True):
+        self.market, self.mesh, self.screens = market, mesh or classes_mesh(), screens
         self.stream = stream = market.stream
         self.run = _compiled(Form.of(stream), self.mesh)
         self._kept: dict[tuple, Members] = {}
@@ -146,7 +152,7 @@ class JaxLooker:
         )
         cast = (x if x.dtype.kind == "i" else x.astype(kind, copy=False) for x in slab)
         slab = Members(*map(self._spread, cast))
-        if len(stream.rate) <= _RESIDENT:
+        if len(stream.rate) <= _RESIDENT and kind is np.float64:  # a screening comes seldom
             self._kept[start, kind] = slab
         return slab
 
@@ -180,8 +186,14 @@ class JaxLooker:
         """See ``Looker``."""
         return self.market.everything(members)
 
-    def screened(self, duals: np.ndarray, band: float) -> NumpyLooker:
-        """See ``Looker``. In single precision: it only says which arms are out of question."""
+    def screened(self, duals: np.ndarray, band: float) -> Looker:
+        """See ``Looker``. In single precision: it only says which arms are out of question.
+
+        On a mesh of other devices than the cores every pass is over all arms: there they are
+        cheaper than what a core does with few.
+        """
+        if not self.screens:
+            return self
         k = len(self.stream.rate)
         counts, found = np.zeros(k, np.int64), []
         with jax.enable_x64(False), np.errstate(over="ignore", under="ignore"):

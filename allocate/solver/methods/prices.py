@@ -16,8 +16,9 @@ from allocate.models.program import Program
 from allocate.solver.methods.alike import alike
 from allocate.solver.methods.heated import heated
 from allocate.solver.methods.newton import Result, newton
+from allocate.solver.methods.recovery import shortcoming
 from allocate.solver.methods.search import APART, NARROW, WARMEST, Search
-from allocate.solver.methods.start import sampled
+from allocate.solver.methods.start import first_prices, sampled, settled
 from allocate.solver.methods.straight import straight
 
 SMALL = 3000  # members that are all held apart
@@ -29,6 +30,8 @@ _BANDS = (NARROW, 0.15)  # arms so far below the best stay in passes, as prices 
 _WELL = 0.04  # of what a row is used for may be noise: then the prices are known well
 _AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening …
 _AGAIN = 3  # … or it is made again, so many times
+_MOST_PAIRS = 8_000_000  # pairs of a straight program that are held side by side
+_CLOSE = 1e-7  # tolerance of a program near to one that is solved
 
 Progress = Callable[[dict], None]
 
@@ -41,25 +44,76 @@ def solve_prices(
     warm: bool = False,
     progress: Progress | None = None,
 ) -> Result:
-    """Prices and an allocation; ``warm`` says that the prices given are near the answer."""
+    """Prices and an allocation of a program of any size.
+
+    Args:
+        program: rows, activities, terms and streams; the first stream may be a crowd.
+        duals: [rows] to start from, USD per unit of each row.
+        tolerance: what the allocation may fall short by, or exceed a row by, as a share.
+        seed: of the samples.
+        warm: the prices given are near the answer. Where they are seen not to be, or lead
+            nowhere, they are left for those of samples.
+        progress: called with gap and passes.
+
+    Returns:
+        the lowest dual found and the best allocation, None where there is none; ``stopped``
+        if the user stopped it. Nothing in it is proved: that is the judge's work.
+    """
     crowd = program.streams[0]
-    k = len(crowd.rate)
-    if k <= SMALL:
+    if len(crowd.rate) <= SMALL:
         return newton(program, duals, progress=progress)
     if (few := alike(program, seed)) is not None:
         found = solve_prices(few.program, duals, tolerance, seed, warm, progress)
         if found.allocation is not None:
             found.allocation = few.spread(found.allocation)
         return found
-    if straight(program):
+    if straight(program) and _pairs(program) <= _MOST_PAIRS:
         found = heated(program, tolerance, progress)
-        worth = program.welfare(found.allocation) if found.allocation else -np.inf
-        if found.dual - worth <= 0.9 * tolerance * program.scale(found.dual):
+        if shortcoming(program, found.dual, found.allocation) <= 0.9 * tolerance:
             return found
         duals, warm = found.duals, True
-    known = _Known(duals, _WARM) if warm else _from_samples(program, duals, seed, progress)
+    if warm and _near(program, duals, seed):
+        found = _of_crowd(program, _Known(duals, _WARM), tolerance, progress)
+        if found.stopped or shortcoming(program, found.dual, found.allocation) <= tolerance:
+            return found
+        duals = found.duals
+    elif warm:
+        duals = first_prices(program)
+    known = _from_samples(program, duals, seed, progress)
+    return _of_crowd(program, known, tolerance, progress)
+
+
+def _pairs(program: Program) -> int:
+    crowd = program.streams[0]
+    return int(crowd.menu.sum(axis=1)[crowd.group].sum())
+
+
+def near_by(program: Program, duals: np.ndarray) -> Result:
+    """The same from prices near the answer, for a program a little changed (``ranges``)."""
+    return solve_prices(program, duals, _CLOSE, warm=True)
+
+
+def _near(program: Program, duals: np.ndarray, seed: int) -> bool:
+    """Whether prices are any better for a sample than those that one starts with."""
+    part = sampled(program, _FIRST, np.random.default_rng(seed))
+    given, afresh = (part.dual(settled(part, d)) for d in (duals, first_prices(part)))
+    return given <= afresh
+
+
+def _of_crowd(
+    program: Program, known: _Known, tolerance: float, progress: Progress | None
+) -> Result:
+    """From prices that are known to some noise to those of all members, and the allocation."""
     search = Search(program, known.duals, progress)
     search.iterations = known.iterations
+    try:
+        return _searched(search, known, tolerance, progress)
+    except KeyboardInterrupt:
+        return search.stopped(tolerance)
+
+
+def _searched(search: Search, known: _Known, tolerance: float, progress: Progress | None) -> Result:
+    program, few = search.program, len(search.crowd.rate) <= APART
     coldest = float(np.sqrt(0.1 * tolerance))
     search.screen(_BANDS[int(known.noise > _WELL)])
     search.cool(known.heat, coldest, least=0.3 * tolerance)
@@ -67,21 +121,22 @@ def solve_prices(
         search.screen(NARROW)
         search.cool(coldest, coldest, least=0.3 * tolerance)
     allocation = None
-    if search.rested or k > APART:
+    if search.rested or not few:
         allocation = search.settle(tolerance)
         for _ in range(_AGAIN):
             if not search.strayed(_AT_LAST):
                 break
             search.screen(search.band)  # the last steps went where other arms are wanted
-            allocation = search.settle(tolerance)
+            again = search.settle(tolerance)
+            allocation = allocation if again is None else again
     result = search.result()
-    if search.short > 0.9 * tolerance and k <= APART:
+    result.allocation = allocation
+    if search.short > 0.9 * tolerance and few:
         exact = newton(program, result.duals, _LAST_STEPS, progress=progress)
         exact.iterations += result.iterations
         exact.passes += result.passes
-        if exact.allocation is not None:
+        if shortcoming(program, exact.dual, exact.allocation) < search.short:
             return exact
-    result.allocation = allocation
     return result
 
 

@@ -70,16 +70,16 @@ def _tidy(program: Program, allocation: Allocation, duals: np.ndarray) -> Alloca
     What moves next to no money may still be far too much for a row through which nothing
     else flows.
     """
-    before = _excess(program, allocation)
+    before = excess(program, allocation)
     if before <= _DUSTY:
         return allocation
     size = max(abs(program.welfare(allocation)), program.at_stake)
     best, least = allocation, before
     for dust in _DUST:
         clean = _without(program, allocation, duals, dust * size)
-        excess = _excess(program, clean)
-        if excess < least:
-            best, least = clean, excess
+        over = excess(program, clean)
+        if over < least:
+            best, least = clean, over
         if least <= _DUSTY:
             break
     return best
@@ -99,11 +99,25 @@ def _without(
     return Allocation(tuple(flows), levels)
 
 
-def _excess(program: Program, allocation: Allocation) -> float:
-    """Largest use over the capacity of a row, relative to what flows through it."""
-    scales = row_scales(program, allocation)
+def excess(program: Program, allocation: Allocation, besides: np.ndarray | float = 0.0) -> float:
+    """Largest use over the capacity of a row, relative to what flows through it.
+
+    ``besides`` [rows] flows there too, and the capacities are what it leaves.
+    """
+    scales = np.maximum(row_scales(program, allocation), np.abs(besides))
     over = program.usage(allocation) - program.capacity
     return float(np.max(over / np.maximum(scales, 1e-300), initial=0.0))
+
+
+def shortcoming(program: Program, dual: float, allocation: Allocation | None) -> float:
+    """The larger of what an allocation falls short of the dual and what it exceeds a row by.
+
+    Both are shares. An allocation that is worth more than the dual exceeds some row.
+    """
+    if allocation is None:
+        return np.inf
+    short = abs(dual - program.welfare(allocation)) / program.scale(dual)
+    return max(short, excess(program, allocation))
 
 
 class Splitting:

@@ -24,7 +24,7 @@ from allocate.solver.methods.crowd import (
     without,
 )
 from allocate.solver.methods.newton import Result, newton
-from allocate.solver.methods.recovery import recover
+from allocate.solver.methods.recovery import excess, recover
 
 WARMEST = 0.05  # heat to start from
 APART = 20_000  # so many members may all be held apart
@@ -58,7 +58,7 @@ class Search:
         self.value = np.inf
         self.rested = True  # the last cooling came to its end
         self.heavy = self.everything.market.heavy
-        self.short = np.inf  # by so much the allocation falls short of the dual, as a share
+        self.short = np.inf  # what the allocation falls short by, or exceeds a row by; a share
         self.heat = 0.0  # of the last warm pass
 
     def screen(self, band: float) -> None:
@@ -164,6 +164,15 @@ class Search:
                 )
                 extra = np.union1d(near, np.flatnonzero(turned)[:_MOST])
 
+    def stopped(self, tolerance: float) -> Result:
+        """What there is when the user stops: an allocation at the best prices so far."""
+        if self.look is None:
+            raise KeyboardInterrupt
+        self.freeze()
+        out = self.result()
+        out.allocation, out.stopped = self.allocation(tolerance, best=True), True
+        return out
+
     def result(self) -> Result:
         """Prices so far."""
         return Result(self.duals, None, self.value, self.iterations, self.passes, self.levels)
@@ -171,8 +180,8 @@ class Search:
     def allocation(self, tolerance: float, best: bool = False) -> Allocation | None:
         """Every settled member on its best arm; the others and the activities by recovery.
 
-        None if that falls short of the dual by more than the tolerance, unless the ``best``
-        found is wanted all the same.
+        None if that falls short of the dual, or exceeds a row, by more than the tolerance,
+        unless the ``best`` found is wanted all the same.
         """
         look, crowd = self.current, self.crowd
         found: tuple[float, np.ndarray, Allocation] | None = None
@@ -200,6 +209,7 @@ class Search:
                 continue
             allocation = part.allocation
             short = self._share(apart.dual(look.duals, profits) - apart.welfare(allocation))
+            short = max(abs(short), excess(apart, allocation, settled))
             if found is None or short < found[0]:
                 found = (short, near, allocation)
             if short <= 0.5 * tolerance or count >= len(order):
@@ -251,12 +261,13 @@ class Search:
         self.passes += 1
         self._last = there
         self.screening = self.screening or there
-        value = there.value + self.others.dual(duals)
+        others = self.others.dual(duals)
+        value = there.value + others
         if len(self.heavy):  # they are exact whatever the heat
             crowd, top = self.crowd, there.top[self.heavy]
             best = np.maximum(top, -crowd.decline_cost[self.heavy])
             exact = float(best @ crowd.rate[self.heavy])
-            value = without(self.looker, there, self.heavy)[0] + exact + self.others.dual(duals)
+            value = without(self.looker, there, self.heavy)[0] + exact + others
         gained = 0.0 if accept else self._share(self.value - value)
         if accept or gained > 0:
             before = self.duals, self.value, self.look

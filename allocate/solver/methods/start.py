@@ -12,13 +12,15 @@ _ENOUGH = 300  # members that tell the level of the prices
 
 
 def sampled(program: Program, size: int, rng: np.random.Generator) -> Program:
-    """The program with ``size`` members of its first stream standing for all of them."""
+    """The program with ``size`` members of its first stream standing for all that ask."""
     crowd = program.streams[0]
-    sample = np.sort(rng.choice(len(crowd.rate), size, replace=False))
-    total = crowd.rate[sample].sum()
-    if total <= 0:
-        return program
-    rate = crowd.rate[sample] * (crowd.rate.sum() / total)
+    asking = np.flatnonzero(crowd.rate > 0)
+    if len(asking) <= size:
+        rest = np.flatnonzero(crowd.rate <= 0)[: size - len(asking)]
+        sample = np.sort(np.concatenate([asking, rest]))
+        return replace(program, streams=(crowd.part(sample), *program.streams[1:]))
+    sample = np.sort(rng.choice(asking, size, replace=False))
+    rate = crowd.rate[sample] * (crowd.rate.sum() / crowd.rate[sample].sum())
     return replace(program, streams=(crowd.part(sample, rate), *program.streams[1:]))
 
 

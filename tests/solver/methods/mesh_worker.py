@@ -1,4 +1,4 @@
-"""One process of a pass that is spread over devices: prints what it found as JSON.
+"""One process of a solve that is spread over devices: prints what it found as JSON.
 
 Usage: mesh_worker.py DEVICES [PROCESSES RANK PORT]
 """
@@ -21,12 +21,16 @@ def set_up() -> None:
 
 
 def main() -> None:
-    """Look at one drawn stream, cold and warm."""
+    """Look at one drawn stream, cold and warm, and solve a crowd."""
     set_up()
     from allocate.models.loader import load_dict
     from allocate.models.stack import build
+    from allocate.solver.methods import crowd
     from allocate.solver.methods.choices import Market
     from allocate.solver.methods.pass_jax import JaxLooker
+    from allocate.solver.methods.prices import solve_prices
+    from allocate.solver.methods.start import first_prices
+    from benchmarks.families import FAMILIES
     from benchmarks.instances import draw
 
     loaded = load_dict(draw(300, 3, ("api", "gpu", "uses", "tenants", "humans", "risk")))
@@ -34,6 +38,11 @@ def main() -> None:
     looker = JaxLooker(Market(program.streams[0], len(program.rows)))
     prices = program.capacity * 0.0 + 0.01
     looks = [looker.look(prices, heat) for heat in (0.0, 0.01)]
+    passes, look = [], JaxLooker.look
+    JaxLooker.look = lambda self, *at: passes.append(1) or look(self, *at)
+    crowd._COMPILE = 1  # the sizes at which passes are compiled are too large for a test
+    many = FAMILIES["synthetic"].build(4000, 16, 12, 0)
+    found = solve_prices(many, first_prices(many))
     print(
         json.dumps(
             {
@@ -41,6 +50,10 @@ def main() -> None:
                 "values": [x.value for x in looks],
                 "use": [x.use.tolist() for x in looks],
                 "arms": [int(x.arm.sum()) for x in looks],
+                "compiled_passes": len(passes),
+                "dual": found.dual,
+                "welfare": many.welfare(found.allocation),
+                "duals": found.duals.tolist(),
             }
         )
     )

@@ -123,6 +123,10 @@ def test_four_devices_and_two_processes_agree_with_one() -> None:
         for a, b in zip(other["use"], alone["use"], strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9 * np.abs(b).max())
         assert other["arms"] == alone["arms"]
+        assert other["compiled_passes"] >= 3  # a whole solve went over the mesh
+        for name in ("dual", "welfare"):
+            assert other[name] == pytest.approx(alone[name], rel=1e-9)
+        np.testing.assert_allclose(other["duals"], alone["duals"], rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
