@@ -135,8 +135,8 @@ def table(document: dict) -> str:
     for r in sorted(wrong, key=lambda r: (r["instance"], r["classes"], r["seed"])):
         lines.append(
             f"| `run {r['instance']} --classes {r['classes']} --seed {r['seed']} --method "
-            f"{r['method']}` | {r['status']}{_told(r)} | {_number(r.get('gap'))} | "
-            f"{_number(r.get('violation'))} | {r['seconds']:.2g} |"
+            f"{r['method']}` | {r['status']}{_told(r)} | {_number(r.get('relative_gap'))} | "
+            f"{_number(r.get('max_violation'))} | {r['seconds']:.2g} |"
         )
     return "\n".join(lines)
 

@@ -169,8 +169,10 @@ def verdict(records: Sequence[Record]) -> str:
     ours = next((r for r in records if r["method"] == OURS), None)
     others = [r for r in records if r["method"] not in (OURS, "conic") and r["ok"]]
     best = min(others, key=lambda r: r["seconds"], default=None)
-    if ours is None or not ours["ok"]:
-        gap = None if ours is None else ours.get("relative_gap")
+    if ours is None:
+        return "Ours was not run here."
+    if not ours["ok"]:
+        gap = ours.get("relative_gap")
         how = "has no answer" if gap is None else f"stands at a gap of {gap:.1e}"
         return f"Ours {how}" + (
             f"; the best of the others is `{best['method']}`: we lose." if best else "."

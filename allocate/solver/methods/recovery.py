@@ -21,6 +21,14 @@ from allocate.solver.highs import vertex
 _DUSTY = 1e-8  # an excess that is looked into
 _DUST = (1e-10, 1e-9, 1e-8, 1e-7)  # shares of the welfare that may be dust, least first
 _BEST = 3  # arms that say how much money a member moves
+_WINDOWS = (  # of near ties, and by what share rows may be exceeded: as little as will do
+    (0.0, 0.0),
+    (1e-4, 0.0),
+    (0.0, 1e-9),
+    (1e-4, 1e-9),
+    (1e-2, 1e-9),
+    (10.0, 1e-8),
+)
 _TANGENTS = 12  # rounds of tangents to the square terms
 
 
@@ -44,7 +52,8 @@ def recover(
     widened until the linear program is feasible, and rows give a billionth: a member that
     must be served on one arm fits a full row only up to rounding.
     """
-    for widened, give in ((window, 0.0), (window, 1e-9), (1e-4, 1e-9), (1e-2, 1e-9), (10.0, 1e-8)):
+    for least, give in _WINDOWS:
+        widened = max(window, least)
         ratios = None
         for _ in range(3 if _in_proportion(program, duals) else 1):
             columns = [
@@ -165,7 +174,9 @@ class Splitting:
         epigraphs = sp.csr_matrix((n_rows, len(self.squares)))
         rows = sp.hstack([*use, act_use, fan_use, epigraphs]).tocsr()
         largest = abs(rows).max(axis=1).toarray().ravel() if rows.nnz else np.zeros(n_rows)
-        size = np.maximum(np.abs(program.capacity), largest)
+        # the solver's tolerance is a share of a row's size: of what flows there, if that is known
+        flows = np.asarray(abs(sp.hstack(use)).sum(axis=1)).ravel()
+        size = np.maximum(np.abs(program.capacity), np.where(flows > 0, flows, largest))
         size = self.size = np.where(size > 0, size, 1.0)
         split = sp.hstack(
             [sp.block_diag(shares), sp.csr_matrix((sum(map(len, forced)), n_act + n_more))]
