@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from allocate.version import __version__
 
 if TYPE_CHECKING:
+    from allocate.errors import AllocateError
     from allocate.models.calibration.result import Calibration
     from allocate.models.loader import Loaded
     from allocate.solver.solution import Solution
@@ -47,6 +48,7 @@ __all__ = [
     "load",
     "plan",
     "solve",
+    "solve_many",
     "validate",
 ]
 
@@ -148,6 +150,59 @@ def solve(
         ranges=ranges,
         warm_from=warm_from,
     )
+
+
+def solve_many(
+    config: str | Path | Mapping[str, Any],
+    changes: Iterable[Iterable[str]],
+    *,
+    method: str = "auto",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+    warm_from: str | Path | Mapping[str, Any] | None = None,
+    workers: int | None = None,
+) -> list[Solution | AllocateError]:
+    """Solve one config with other demand, prices or capacities, many times side by side.
+
+    Every solve starts from the prices of the config as it is, or of ``warm_from``.
+
+    Args:
+        config: as of :func:`solve`; not what :func:`load` returned, which is final.
+        changes: for each solve, its overrides (``dotted.path=value``).
+        method: how to solve.
+        tolerance: largest relative gap.
+        seed: of random draws.
+        warm_from: an earlier result to start from; without it the config is solved first.
+        workers: processes; default one a core. One solves here, in this process.
+
+    Returns:
+        in the order of ``changes``, the answer to each, without the ranges of its prices, or
+        the error that says why there is none (a ConfigError or a SolveError).
+
+    Raises:
+        allocate.errors.AllocateError: the config itself has no answer to start from.
+    """
+    from allocate.errors import ConfigError
+    from allocate.solver.result import check_result, read_result
+    from allocate.solver.studies.many import Asked, in_turn, solution_or_error
+
+    if warm_from is None:
+        how = {"method": method, "tolerance": tolerance, "seed": seed, "ranges": False}
+        start = solve(config, **how).to_dict()
+    else:
+        known = isinstance(warm_from, Mapping)
+        start = check_result(warm_from) if known else read_result(Path(warm_from))
+
+    def loaded(overrides: Iterable[str]) -> Loaded | AllocateError:
+        try:
+            return load(config, overrides)
+        except ConfigError as error:
+            return error
+
+    wanted = [tuple(overrides) for overrides in changes]
+    asked = Asked(method, tolerance, seed, workers)
+    found = in_turn(map(loaded, wanted), start, len(wanted), asked, solution_or_error)
+    return [answer for _, answer in sorted(found, key=lambda pair: pair[0])]
 
 
 def compare(

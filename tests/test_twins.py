@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import allocate
-from allocate.errors import AllocateError, DataError
+from allocate.errors import AllocateError, DataError, SolveError
 
 ROOT = Path(__file__).parents[1]
 TWO = ROOT / "examples" / "paper_two_models.yaml"
@@ -65,3 +65,33 @@ def test_calibrate_takes_mappings_and_finds_the_kind():
         allocate.calibrate([AIDER], "models", options={"exponent": "abc"})
     with pytest.raises(DataError, match="banana"):
         allocate.calibrate([AIDER], "banana")
+
+
+MANY = {
+    "version": 1,
+    "budgets": {"money_usd": 25},
+    "models": {
+        "cheap": {"quality": 0.70, "cost_per_task_usd": 0.002},
+        "dear": {"quality": 0.92, "cost_per_task_usd": 0.05},
+    },
+    "classes": {"question": {"rate_per_s": 0.2, "value_usd": 1.0}},
+}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_many_are_solved_in_order_and_what_has_no_answer_says_why(workers):
+    changes = [["budgets.money_usd=5"], ["budgets.money_usd=nonsense"], [], ["demand.scale=2"]]
+    small, wrong, same, twice = allocate.solve_many(MANY, changes, workers=workers)
+    assert isinstance(wrong, AllocateError)
+    assert small.welfare < same.welfare < twice.welfare
+    alone = [allocate.solve(MANY, c, ranges=False).welfare for c in (changes[0], changes[3])]
+    assert [small.welfare, twice.welfare] == pytest.approx(alone, rel=1e-6)
+    assert same.to_dict()["solver"]["reused"]["prices"] > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_of_many_that_contradicts_itself_names_the_limit(workers):
+    shut = ["budgets.money_usd=0", "classes.question.decline=false"]
+    (found,) = allocate.solve_many(MANY, [shut], workers=workers)
+    assert isinstance(found, SolveError)
+    assert any("budgets.money_usd" in said for said in found.conflicts)

@@ -7,15 +7,15 @@ from allocate.models.draws import drawable, draws
 from allocate.models.loader import load_dict
 from allocate.solver.result import check_result
 from allocate.solver.solve import solve
+from allocate.solver.studies.many import Asked, in_turn
 from allocate.solver.studies.samples import (
-    Asked,
     Outcome,
     SamplesError,
     configs,
     require_numbers,
     routes,
     sample,
-    solve_many,
+    solved,
 )
 
 CONFIG = {
@@ -108,7 +108,7 @@ def test_the_seam_takes_configs_and_what_is_none():
     loaded = load_dict(CONFIG)
     base = solve(loaded, ranges=False).to_dict()
     mixed = [Outcome("refused"), *configs(loaded, [{"models.cheap.quality": 0.5}])]
-    out = dict(solve_many(iter(mixed), base, 2, HERE))
+    out = dict(in_turn(iter(mixed), base, 2, HERE, solved))
     assert out[0].status == "refused"
     assert out[1].status == "optimal"
     assert out[1].welfare < base["objective"]["welfare"]

@@ -151,7 +151,8 @@ def _spread(
     progress: Progress,
 ) -> dict[str, Any]:  # fmt: skip
     """The document with its spread over draws; without one, and a warning, if it has no prices."""
-    from allocate.solver.studies.samples import Asked, sample
+    from allocate.solver.studies.many import Asked
+    from allocate.solver.studies.samples import sample
 
     if document["status"] == "stopped" or "start" not in document:
         why = "no draws were solved: they start from certified prices, and this answer has none"

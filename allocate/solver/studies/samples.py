@@ -11,10 +11,9 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,8 @@ from allocate.models.draws import Drawable, drawable, draws
 from allocate.models.loader import Loaded, load_dict
 from allocate.plain import plain
 from allocate.solver.solution import Solution
-from allocate.solver.solve import solve
-from allocate.solver.studies.plan.executors import Executor, executor
+from allocate.solver.studies.many import Asked, from_start, in_turn
 
-Progress = Callable[[dict], None]
 Route = tuple[str | None, str | None, str | None, str | None, str | None]
 """Class (None: all together), model, autonomy, period, scenario."""
 MOST_ROUTES = 5000
@@ -37,17 +34,6 @@ QUANTILES = (0.05, 0.5, 0.95)
 
 class SamplesError(AllocateError):
     """There is nothing to draw."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How each draw is solved."""
-
-    method: str = "auto"
-    tolerance: float = 1e-6
-    seed: int = 0
-    workers: int | None = None
-    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -63,63 +49,12 @@ class Outcome:
     shares: Mapping[Route, float] = field(default_factory=dict)
 
 
-def solve_many(
-    programs: Iterable[Loaded | Outcome], warm: Mapping[str, Any], count: int, asked: Asked
-) -> Iterator[tuple[int, Outcome]]:
-    """Solve many configs that differ in numbers only, all from one start.
-
-    This is the only place that knows how: it may be one solve of all at once.
-
-    Args:
-        programs: the configs, or what became of a draw that is none; taken one by one.
-        warm: the result document that each starts from.
-        count: how many there are.
-        asked: how they are solved.
-
-    Yields:
-        (place, outcome) as they come. Ctrl-C ends it.
-    """
-    start = {"start": warm["start"]}
-    with executor("local", count, workers=asked.workers) as workers:
-        yield from _in_turn(enumerate(programs), start, asked, workers)
-
-
-def _in_turn(
-    programs: Iterator[tuple[int, Loaded | Outcome]],
-    start: Mapping[str, Any],
-    asked: Asked,
-    workers: Executor,
-) -> Iterator[tuple[int, Outcome]]:
-    """Keep the workers busy with no more configs in memory than they need."""
-    running: dict[Future, int] = {}
-    quiet = replace(asked, progress=None)
-    for i, program in programs:
-        if isinstance(program, Outcome):
-            yield i, program
-            continue
-        running[workers.submit(_solved, program, start, quiet)] = i
-        while len(running) > workers.workers:
-            yield from _done(running)
-    while running:
-        yield from _done(running)
-
-
-def _done(running: dict[Future, int]) -> list[tuple[int, Outcome]]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    return [(running.pop(future), future.result()) for future in done]
-
-
-def _solved(loaded: Loaded, start: Mapping[str, Any], asked: Asked) -> Outcome:
+def solved(loaded: Loaded, start: Mapping[str, Any], asked: Asked) -> Outcome:
     """Solve one draw, in this process or another."""
     try:
-        solution = solve(
-            loaded, asked.method, asked.tolerance, asked.seed, ranges=False, warm_from=dict(start)
-        )
+        return outcome_of(from_start(loaded, start, asked))
     except SolveError as error:
         return Outcome(error.status, message="; ".join([error.message, *error.conflicts]))
-    if solution.stopped:
-        raise KeyboardInterrupt
-    return outcome_of(solution)
 
 
 def outcome_of(solution: Solution) -> Outcome:
@@ -188,7 +123,7 @@ def sample(loaded: Loaded, base: Mapping[str, Any], count: int, asked: Asked) ->
     outcomes: list[Outcome | None] = [None] * count
     finished, stopped, tell = 0, False, asked.progress or (lambda _: None)
     tell({"phase": "draws", "done": 0, "of": count})
-    stream = solve_many(configs(loaded, drawn), base, count, asked)
+    stream = in_turn(configs(loaded, drawn), base, count, asked, solved)
     try:
         for i, outcome in stream:
             outcomes[i] = outcome
