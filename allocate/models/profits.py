@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allocate.cores import on_cores
 from allocate.models.curves import Response
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _FEW, _BUCKETS = 24, 12  # ways of one technology: more than few are bounded in buckets
 _SPARSE = 32  # members of each group, from which their prices are a product of matrices
+_TOGETHER = 4_000_000  # pairs of member and arm whose profits are held at once
 _NEAR = 0.01  # arms within this share of the money a request moves are priced exactly
 
 
@@ -34,6 +36,17 @@ def profits(stream: Stream, duals: np.ndarray, members: np.ndarray | None = None
         profit = _profit(stream, k, arms, quantity_prices(stream, table, k, arms), opened[:, arms])
         out[part[:, None], arms] = np.where(opened[:, arms], profit, -np.inf)
     return out
+
+
+def best_profits(stream: Stream, duals: np.ndarray) -> np.ndarray:
+    """[K]: the best of ``profits`` of every member, never holding those of all arms of many."""
+    k = len(stream.rate)
+    parts = np.array_split(np.arange(k), 1 + k * len(stream.arms) // _TOGETHER)
+
+    def best(part: np.ndarray) -> np.ndarray:
+        return profits(stream, duals, part).max(axis=1, initial=-np.inf)
+
+    return best(parts[0]) if len(parts) == 1 else np.concatenate(on_cores(best, parts))
 
 
 def _batches(stream: Stream, members: np.ndarray) -> list[np.ndarray]:

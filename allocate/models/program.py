@@ -224,8 +224,11 @@ class Program:
         """
         out = []
         for i, stream in enumerate(self.streams):
-            p = stream.profits(duals) if profits is None else profits[i]
-            best = np.maximum(p.max(axis=1, initial=-np.inf), -stream.decline_cost)
+            if profits is None:
+                best = stream.best_profits(duals)
+            else:
+                best = profits[i].max(axis=1, initial=-np.inf)
+            best = np.maximum(best, -stream.decline_cost)
             out.append(float(stream.rate @ np.where(stream.rate > 0, best, 0.0)))
         return out
 

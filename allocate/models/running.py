@@ -101,6 +101,7 @@ class Running:
         on = np.flatnonzero(serving[flows.arm])
         levels = self.allocation.levels
         beside = {k: i for k, i in self.beside.get(tier.key, {}).items() if levels[i] > 0}
+        kinds, which = np.unique(flows.arm[on], return_inverse=True)
         n, parts = len(on), list(tier.rows)
         if not n + len(beside):
             return None
@@ -113,11 +114,11 @@ class Running:
             [[self.made(tier, part, t) for part in parts] for t in range(len(tier.replicas))]
         )
         for j, at in enumerate(three):
-            arms = [self._moved(a, role, at) for a in flows.arm[on]]
-            if any(a is None for a in arms):
+            moved = [self._moved(a, role, at) for a in kinds]
+            if any(a is None for a in moved):
                 return None
             duals = self._as_on(tier, at)
-            member, chosen = flows.member[on], np.array(arms, int)
+            member, chosen = flows.member[on], np.array(moved, int)[which]
             prices = self.stream.pair_prices(duals, member, chosen)
             priced[:n, j] = flows.requests[on] * (prices * self.amounts[on]).sum(axis=1)
             use = self.stream.row_use(member, chosen, self.amounts[on], len(duals)).tocsr()

@@ -23,7 +23,7 @@ import scipy.sparse as sp
 
 from allocate.models.curves import RequestCurve, Response
 from allocate.models.monomials import Monomials
-from allocate.models.profits import profits
+from allocate.models.profits import best_profits, profits
 
 _MOST_TOKENS = 1e12  # of a use without a cap, where an allocation has to have a number
 
@@ -174,6 +174,10 @@ class Stream:
     def profits(self, duals: np.ndarray, members: np.ndarray | None = None) -> np.ndarray:
         """See ``profits.profits``."""
         return profits(self, duals, members)
+
+    def best_profits(self, duals: np.ndarray) -> np.ndarray:
+        """See ``profits.best_profits``."""
+        return best_profits(self, duals)
 
     def pair_prices(self, duals: np.ndarray, member: np.ndarray, arm: np.ndarray) -> np.ndarray:
         """[n, J+3]: price of each quantity for pairs of member and arm."""

@@ -44,7 +44,8 @@ def dual_bound(
         if np.bincount(stream.technology_of, minlength=1).max(initial=0) > _FEW:
             curves = stream.technologies
             doubted = tuple(_Doubted(c.success, c.effort, c.risk, c.caps) for c in curves)
-            profits.append(replace(stream, technologies=doubted).profits(duals))
+            best = replace(stream, technologies=doubted).best_profits(duals)
+            profits.append(best[:, None])
         else:
             profits.append(_best(stream, duals, flows[i] if flows else None)[:, None])
     return program.dual(duals, profits)

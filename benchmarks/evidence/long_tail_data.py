@@ -36,16 +36,16 @@ def routellm(answer: float = _ANSWER) -> Queries:
     tokens = t["prompt_chars"].to_numpy() / _CHARS
     cost = {m: tokens * a + answer * b for m, (a, b) in _USD.items()}
     extra = cost["gpt4"] - cost["mixtral"]
-    scores = (t[c].to_numpy().astype(float) for c in ("mixtral_correct", "gpt4_correct"))
-    return Queries("RouteLLM", _numbered(t["subject"]), *scores, extra / extra.mean())
+    cheap, dear = (t[c].to_numpy().astype(float) for c in ("mixtral_correct", "gpt4_correct"))
+    return Queries("RouteLLM", _numbered(t["subject"]), cheap, dear, extra / extra.mean())
 
 
 def routerarena() -> Queries:
     """Claude 3 Haiku and Gemini 2.0 Flash; measured costs. The cheaper one is the better one."""
     t = pl.read_csv(DATA / "routerarena_per_query.csv")
     extra = (t["haiku3_cost_usd"] - t["gemini2flash_cost_usd"]).to_numpy()
-    scores = (t[c].to_numpy() for c in ("gemini2flash_score", "haiku3_score"))
-    return Queries("RouterArena", _numbered(t["dataset"]), *scores, extra / extra.mean())
+    cheap, dear = (t[c].to_numpy() for c in ("gemini2flash_score", "haiku3_score"))
+    return Queries("RouterArena", _numbered(t["dataset"]), cheap, dear, extra / extra.mean())
 
 
 def _numbered(names: pl.Series) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from allocate.models.pairs import Pairs, Pricer
 from allocate.models.stream import Stream
 
-_HEAVY = 1e-4  # of all money at stake: the share of a member that is held apart
+_HEAVY, _TIMES = 1e-4, 10.0  # of all money, and of a mean share: who is held apart has more
 
 
 def at_stake(stream: Stream) -> np.ndarray:
@@ -42,7 +42,8 @@ class Market:
         """Members with so much of all money at stake that they are no crowd."""
         stake = self.stream.rate * self.scale
         whole = float(stake.sum())
-        return np.flatnonzero(stake > _HEAVY * whole) if whole > 0 else np.zeros(0, int)
+        least = max(_HEAVY, _TIMES / max(len(stake), 1))
+        return np.flatnonzero(stake > least * whole) if whole > 0 else np.zeros(0, int)
 
     @cached_property
     def _open(self) -> list[np.ndarray]:
