@@ -14,6 +14,7 @@ from allocate.cli.output import check_out, deliver
 from allocate.cli.progress import Progress
 from allocate.cli.release import require_method
 from allocate.cli.terminal import Story, complain
+from allocate.cli.writing import writing
 from allocate.errors import SolveError
 
 if TYPE_CHECKING:
@@ -68,18 +69,19 @@ def solve(
     from allocate.cli.render.following import Question
 
     again = Question(config, tuple(overrides or ()), flags.names(scenario))
-    text = draw_answer(
-        result,
-        chosen,
-        asked=None if quiet or out is not None else again,
-        part=table,
-        whole=whole,
-        color=color,
-        to_file=out is not None,
-    )
-    if out is not None:
-        _summarise(result, story)
-    deliver(text, out, story)
+    with writing():
+        text = draw_answer(
+            result,
+            chosen,
+            asked=None if quiet or out is not None else again,
+            part=table,
+            whole=whole,
+            color=color,
+            to_file=out is not None,
+        )
+        if out is not None:
+            _summarise(result, story)
+        deliver(text, out, story)
     _tell(result, story)
     if code := EXIT_CODES[result["status"]]:
         raise typer.Exit(code)
@@ -115,7 +117,8 @@ def answer(
 
     try:
         found = find_optimum(loaded, progress=progress.report, **question)
-        document = found.to_dict()
+        with writing():
+            document = found.to_dict()
         if sensitivity:
             document = _hanging(found, document, question, progress)
         return _spread(loaded, document, samples, question, progress) if samples else document

@@ -12,6 +12,7 @@ from allocate.models.reading.answered import LEAST, Answered
 from allocate.models.reading.chances import gained
 
 _DECLINED = 1e-7  # of a class: less is served
+_TOGETHER = 4096  # members whose ways are priced at once
 _CANDIDATES = 8  # ways that are priced exactly to tell which comes nearest
 
 
@@ -95,36 +96,49 @@ class Requests:
 
     def _declined(self) -> list[dict[str, Any]]:
         served = np.bincount(self.flows.member, self.flows.requests, len(self.stream.rate))
-        out = []
-        for member in np.flatnonzero(self.stream.rate > 0):
-            left = 1.0 - served[member] / self.stream.rate[member]
-            if left <= _DECLINED:
-                continue
-            out.append(
-                {
-                    **self._head(int(member)),
-                    "model": None,
-                    "autonomy": "declined",
-                    "share": float(left),
-                    "requests_per_s": self._per_s(int(member), left * self.stream.rate[member]),
-                    "served_by": None,
-                    "lanes": [],
-                    "retention_s": 0.0,
-                    "ways": [],
-                    "best": self._best(int(member)),
-                }
+        asking = np.flatnonzero(self.stream.rate > 0)
+        left = 1.0 - served[asking] / self.stream.rate[asking]
+        some = left > _DECLINED
+        members, left = asking[some], left[some]
+        return [
+            {
+                **self._head(member),
+                "model": None,
+                "autonomy": "declined",
+                "share": share,
+                "requests_per_s": self._per_s(member, share * self.stream.rate[member]),
+                "served_by": None,
+                "lanes": [],
+                "retention_s": 0.0,
+                "ways": [],
+                "best": self._best(member, *nearest),
+            }
+            for member, share, nearest in zip(
+                members.tolist(), left.tolist(), self._nearest(members), strict=True
             )
+        ]
+
+    def _nearest(self, members: np.ndarray) -> list[tuple[int, float]]:
+        """For each member the arm that would bring most, and what it brings a request, USD."""
+        out: list[tuple[int, float]] = []
+        for start in range(0, len(members), _TOGETHER):
+            part = members[start : start + _TOGETHER]
+            profits = self.stream.profits(self.duals, part)
+            near = np.argsort(-profits, axis=1)[:, :_CANDIDATES]  # the table may hold bounds
+            told = np.take_along_axis(profits, near, axis=1)
+            pairs = np.repeat(part, near.shape[1]), near.ravel()
+            exact = self.stream.columns(self.duals, *pairs).profit.reshape(near.shape)
+            exact = np.where(np.isfinite(told), exact, -np.inf)
+            which = exact.argmax(axis=1)
+            here = np.arange(len(part))
+            out += zip(near[here, which].tolist(), exact[here, which].tolist(), strict=True)
         return out
 
-    def _best(self, member: int) -> dict[str, Any]:
+    def _best(self, member: int, arm: int, usd: float) -> dict[str, Any]:
         """The way that a declined member comes nearest to, and what it would bring, USD a request.
 
         ``usd`` is value less every cost, scarce capacities at their prices; None: no open way.
         """
-        near = np.argsort(-self._profits[member])[:_CANDIDATES]  # the table may hold bounds
-        exact = self.stream.columns(self.duals, np.full(len(near), member), near).profit
-        exact = np.where(np.isfinite(self._profits[member, near]), exact, -np.inf)
-        arm, usd = int(near[np.argmax(exact)]), float(exact.max())
         value = float(self.built.classes.value_usd[self.stream.origin[member]])
         if not np.isfinite(usd):
             return {"model": None, "autonomy": None, "usd": None, "value_usd": value}
@@ -136,15 +150,9 @@ class Requests:
             "value_usd": value,
         }
 
-    @cached_property
-    def _profits(self) -> np.ndarray:
-        """Profit of one request of every member on every arm at the shared prices, USD."""
-        return self.stream.profits(self.duals)
-
     def regret(self) -> dict[str, float]:
         """What the split leaves behind against each member's best arm at the shared prices."""
-        profits = self._profits
-        best = np.maximum(profits.max(axis=1), -self.stream.decline_cost)
+        best = np.maximum(self.stream.best_profits(self.duals), -self.stream.decline_cost)
         # exactly: arms far from the best carry only an upper bound in the table of profits
         got = self.stream.columns(self.duals, self.flows.member, self.flows.arm).profit
         lost = float(np.sum((best[self.flows.member] - got) * self.flows.requests))
@@ -180,7 +188,7 @@ class Requests:
                 "latency_s": mean(use[:, latency]),
                 "vector": {
                     "value_usd": -charged("value"),
-                    "cost_usd": charged("money") + self._shadow(at, weight),
+                    "cost_usd": charged("money") + mean(self._shadows),
                     "latency_usd": charged("latency"),
                     "risk_usd": charged("risk"),
                     "oversight_usd": charged("oversight"),
@@ -194,12 +202,12 @@ class Requests:
         """[flows, J+3]: quantities per request."""
         return self.stream.amounts(self.flows)
 
-    def _shadow(self, at: np.ndarray, weight: np.ndarray) -> float:
-        """What the rows used by a request cost at their duals, USD."""
-        use = self.stream.row_use(
-            self.flows.member[at], self.flows.arm[at], self._amounts[at], len(self.program.rows)
-        )
-        return float((use.T @ self.duals) @ weight)
+    @cached_property
+    def _shadows(self) -> np.ndarray:
+        """[flows]: what the rows used by a request cost at their duals, USD."""
+        n = len(self.program.rows)
+        use = self.stream.row_use(self.flows.member, self.flows.arm, self._amounts, n)
+        return use.T @ self.duals
 
     def schedule(self) -> list[dict[str, Any]]:
         """Action class → share of its served requests at each level."""
