@@ -17,7 +17,7 @@ from allocate.models.builder import Pool
 from allocate.models.classes import Classes
 from allocate.models.config import Config
 from allocate.models.curves import Reuse
-from allocate.models.lanes import lane_key, refined, speeds
+from allocate.models.lanes import FASTEST, SLOWEST, lane_key, listed, refined, speeds
 from allocate.models.moments import Moments
 from allocate.models.program import Allocation, Program
 from allocate.models.serving import Tier
@@ -54,14 +54,22 @@ class State:
         return State(self.grid, of("capability"), of("worth"))
 
     def within(self, config: Config) -> State:
-        """The part of the state that a config still has."""
-        families = speeds(config, {})
-        grid = {f: self.grid.get(f, own) for f, own in families.items()}
+        """The part of the state that a config still has.
+
+        The state comes from an earlier answer, perhaps to another config, or from a file that
+        anybody may have written: speeds that the config lists stay those and no others, its
+        first menu stays whole, and what is no speed is left out.
+        """
+        fixed = listed(config)
+        grid = {
+            f: own if f in fixed else sorted({*own, *_possible(self.grid.get(f, ()))})
+            for f, own in speeds(config, {}).items()
+        }
         models = {a.model for a in config.training.assets.values()} if config.training else set()
         return State(
             grid,
-            {m: v for m, v in self.capability.items() if m in models},
-            {m: v for m, v in self.worth.items() if m in models},
+            {m: v for m, v in self.capability.items() if m in models and np.isfinite(v)},
+            {m: v for m, v in self.worth.items() if m in models and np.isfinite(v)},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -80,6 +88,10 @@ class State:
             {k: float(v) for k, v in kept["capability"].items()},
             {k: float(v) for k, v in kept["worth"].items()},
         )
+
+
+def _possible(utilisations: Sequence[float]) -> list[float]:
+    return [u for u in utilisations if FASTEST <= u <= SLOWEST]
 
 
 @dataclass(frozen=True)

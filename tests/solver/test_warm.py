@@ -10,6 +10,7 @@ from allocate.models.loader import load_dict
 from allocate.solver.solve import solve
 from allocate.solver.warm import StartError, Warm
 from benchmarks.instances import draw
+from tests.solver.cases import fleet
 
 TRAITS = ("api", "gpu", "uses", "humans", "risk", "budget")
 
@@ -64,3 +65,28 @@ def test_a_start_of_nothing_known_is_a_cold_one() -> None:
 def test_a_file_without_prices_is_refused(document: object) -> None:
     with pytest.raises(StartError, match="no prices to start from"):
         Warm.read(document)
+
+
+LISTED = ["deployments.own_h100.tpot_ms=[11]"]
+
+
+@pytest.mark.parametrize("speeds", [[1e6], [-1.0], [1.5], [0.0], [1.0], [float("nan")], [0.9999]])
+def test_speeds_of_a_start_that_are_none_change_no_answer(speeds):
+    config = fleet()
+    right = solve(load_dict(config), ranges=False)
+    start = right.to_dict()
+    start["start"]["speeds"] = {f: speeds for f in start["start"]["speeds"]}
+    found = solve(load_dict(config), ranges=False, warm_from=start)
+    assert found.status == "optimal"
+    assert found.welfare == pytest.approx(right.welfare, rel=2e-6)
+
+
+def test_speeds_that_the_config_lists_stay_those_and_no_others():
+    free = solve(load_dict(fleet()), ranges=False)
+    listed = load_dict(fleet(), overrides=LISTED)
+    cold = solve(listed, ranges=False)
+    warm = solve(listed, ranges=False, warm_from=free.to_dict())
+    assert warm.welfare == pytest.approx(cold.welfare, rel=1e-6)
+    assert {x["tpot_ms"] for x in warm.layers.serving} == {11.0}
+    back = solve(load_dict(fleet()), ranges=False, warm_from=cold.to_dict())
+    assert back.welfare == pytest.approx(free.welfare, rel=2e-6)
