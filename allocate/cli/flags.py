@@ -174,6 +174,14 @@ Tolerance = Annotated[
         callback=_check_tolerance,
     ),
 ]
+NoRanges = Annotated[
+    bool,
+    option(
+        "--no-ranges",
+        help="Leave out how far each price holds: it is found by solving again.",
+        panel=SOLVER,
+    ),
+]
 WarmFrom = Annotated[
     Path | None,
     option(

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 
 from allocate.cli.commands.init import Template
+from allocate.cli.main import main
 from allocate.models.loader import load
 from allocate.solver.form import Result
 from allocate.solver.result import result_schema
@@ -60,3 +61,20 @@ def test_the_screen_of_a_real_answer_fits(cli, tmp_path):
     assert ran.code == 0, ran.err
     assert "welfare - optimal" in ran.out
     assert "Next" in ran.out
+
+
+def test_without_ranges_nothing_is_solved_again_and_prices_stay(tmp_path):
+    results = []
+    for more in ([], ["--no-ranges"]):
+        out = tmp_path / f"{len(more)}.json"
+        template = EXAMPLES[0].parents[1] / "allocate" / "templates" / "toy.yaml"
+        assert main(["solve", str(template), "--out", str(out), "-q", *more]) == 0
+        results.append(json.loads(out.read_text()))
+    full, bare = results
+    known = [p for p in full["prices"] if p["binding"]]
+    assert any(p["valid_from"] is not None for p in known)
+    bare_ends = [(p["valid_from"], p["valid_to"]) for p in bare["prices"] if p["binding"]]
+    assert set(bare_ends) == {(None, None)}
+    assert [p["value"] for p in full["prices"]] == [p["value"] for p in bare["prices"]]
+    assert "ranges_s" in full["timing"]
+    assert "ranges_s" not in bare["timing"]

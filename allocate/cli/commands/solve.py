@@ -39,6 +39,7 @@ def solve(
     samples: flags.Samples = None,
     sensitivity: flags.Sensitivity = False,
     search_s: flags.Global = 0.0,
+    no_ranges: flags.NoRanges = False,
     quiet: flags.Quiet = False,
     verbose: flags.Verbose = False,
     color: flags.ColorFlag = flags.Color.AUTO,
@@ -62,6 +63,7 @@ def solve(
     asked = (config, overrides or [], flags.names(scenario))
     with Progress(story, not no_progress) as progress:
         how = question | _earlier(warm_from) | ({"search_s": search_s} if search_s else {})
+        how |= {"ranges": False} if no_ranges else {}
         result = answer(*asked, how, progress, out, samples, sensitivity)
     if result.get("message") and (out is not None or chosen in DATA):
         complain(_refusal(result))  # elsewhere the screen says it
