@@ -167,8 +167,10 @@ class _Reader:
         self, column: str, quantity: Quantity | None, fill: float, required: bool
     ) -> Floats:
         raw = self.frame[column]
-        if raw.dtype == pl.Boolean:
-            self._say("CFG042", f"the column `{column}` must be numbers, not true or false")
+        if not (raw.dtype.is_numeric() or raw.dtype in (pl.String, pl.Null)):
+            kind = str(raw.dtype.base_type()).lower()
+            what = "true or false" if raw.dtype == pl.Boolean else f"of the type {kind}"
+            self._say("CFG042", f"the column `{column}` must be numbers, not {what}")
             return np.full(len(raw), fill)
         if raw.dtype == pl.String:
             raw = raw.str.strip_chars()

@@ -1,3 +1,4 @@
+import datetime as dt
 import gzip
 
 import numpy as np
@@ -90,6 +91,26 @@ def test_a_table_of_each_kind(tmp_path, suffix):
     np.testing.assert_array_equal(classes.calls, [1, 1, 1])
     assert [classes.tenant[k] for k in range(3)] == ["chat", None, "search"]
     assert [classes.models[k] for k in range(3)] == [("cheap", "frontier"), None, ("cheap",)]
+
+
+WRONG = {
+    "date": dt.date(2020, 1, 1),
+    "duration": dt.timedelta(seconds=1),
+    "list": [1.0],
+    "struct": {"a": 1.0},
+    "binary": b"1",
+    "true or false": True,
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_column_that_holds_no_numbers_is_told(tmp_path, kind):
+    frame = pl.DataFrame({"rate_per_s": [1.0, 2.0], "value_usd": [WRONG[kind]] * 2})
+    frame.write_parquet(tmp_path / "classes.parquet")
+    (problem,) = told(tmp_path, class_table={"path": "classes.parquet"})
+    assert problem.code == "CFG042"
+    assert "`value_usd` must be numbers" in problem.message
+    assert kind in problem.message
 
 
 def test_table_follows_the_config(tmp_path):

@@ -16,8 +16,13 @@ from allocate.models.stream import Stream
 
 
 def straight(program: Program) -> bool:
-    """Whether all there is to decide is who goes where, in one stream without forced members."""
+    """Whether all there is to decide is who goes where, in one stream.
+
+    Nobody must be served, neither a member nor by a row of capacity below 0 (a least share).
+    """
     if len(program.streams) != 1 or program.activities or program.terms or not program.rows:
+        return False
+    if np.any(program.capacity < 0):
         return False
     stream = program.streams[0]
     curves = all(t.success.flat and not t.risk.verifiable for t in stream.technologies)
