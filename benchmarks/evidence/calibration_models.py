@@ -4,7 +4,8 @@
 
 LEADERBOARD is in Aider's form; each effort of each model with several is left out in turn and
 predicted from its other efforts and the other models' slope. OUTCOMES are per query; half the
-queries (drawn with a seed) predict the success by class of the other half.
+queries (drawn with a seed) predict the success by class of the other half, and sixty such draws
+say how often the correlation of failures in two halves lies within their intervals.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from typing import Any
 import numpy as np
 
 from allocate.models.calibration import models, reading
-from allocate.models.calibration.models import curves
+from allocate.models.calibration.models import curves, outcomes
 from allocate.models.calibration.result import Options
+
+DRAWS = 60
+ENDS = (("correlation", "low", "high"), ("within_classes", "within_low", "within_high"))
 
 
 def main() -> None:
@@ -32,6 +36,7 @@ def main() -> None:
     result: dict[str, Any] = {"effort left out": curves.left_out(calibration.state["families"])}
     for path in given.outcomes:
         result[f"half of the queries, {path.name}"] = halves(path)
+        result[f"correlation of failures, {path.name}"] = correlations(path)
     text = json.dumps(result, indent=1)
     if given.out:
         given.out.write_text(text + "\n")
@@ -48,6 +53,21 @@ def halves(path: Path) -> dict[str, Any]:
         calibration = models.calibrate([Path(folder) / "fit.csv"], Options())
         check = models.check(calibration, [Path(folder) / "other.csv"], Options())
     return {k: v for k, v in check.items() if k != "files"}
+
+
+def correlations(path: Path) -> dict[str, Any]:
+    """How often two halves' correlations differ by no more than their intervals together."""
+    table = outcomes.read(path, reading.read_table(path), {})
+    held: dict[str, list[bool]] = {}
+    for seed in range(DRAWS):
+        first = np.random.default_rng(seed).random(table.height) < 0.5
+        halves_of = [outcomes.correlations(table.filter(part)) for part in (first, ~first)]
+        for one, other in zip(*(h.iter_rows(named=True) for h in halves_of), strict=True):
+            for name, low, high in ENDS:
+                reach = np.hypot((one[high] - one[low]) / 2, (other[high] - other[low]) / 2)
+                inside = abs(one[name] - other[name]) <= reach
+                held.setdefault(f"{one['model']}.{one['other']}.{name}", []).append(bool(inside))
+    return {"draws": DRAWS, "within_interval": {k: float(np.mean(v)) for k, v in held.items()}}
 
 
 if __name__ == "__main__":

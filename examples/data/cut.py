@@ -100,30 +100,33 @@ def mooncake(source: Path) -> None:
     sums = []
     for trace in ("conversation_first30min", "synthetic"):
         seen: dict[int, float] = {}
-        gaps: Counter = Counter()
+        gaps: Counter = Counter()  # by minute and gap
         minutes: Counter = Counter()
         n = tokens_in = tokens_out = blocks = full = 0
         with gzip.open(source / f"traces/mooncake_{trace}.jsonl.gz", "rt") as f:
             for line in f:
                 r = json.loads(line)
                 t = r["timestamp"] / 1000
+                now = int(t // 60)
                 n, tokens_in, tokens_out = (
                     n + 1, tokens_in + r["input_length"], tokens_out + r["output_length"],
                 )  # fmt: skip
-                minutes[int(t // 60)] += 1
+                minutes[now] += 1
                 full += r["input_length"] // 512
                 for block in r["hash_ids"][: r["input_length"] // 512]:
                     if t >= WARM_UP_S:
                         blocks += 1
                         if block in seen:
                             gap = t - seen[block]
-                            gaps[next((g for g in GAPS_S if gap <= g), "longer")] += 1
+                            gaps[now, next((g for g in GAPS_S if gap <= g), "longer")] += 1
                         else:
-                            gaps["never"] += 1
+                            gaps[now, "never"] += 1
                     seen[block] = t
         last = t
-        for g in (*GAPS_S, "longer", "never"):
-            out.append({"trace": trace, "gap_s_at_most": g, "blocks": gaps[g]})
+        for m in range(int(WARM_UP_S // 60), int(last // 60) + 1):
+            for g in (*GAPS_S, "longer", "never"):
+                row = {"trace": trace, "minute": m, "gap_s_at_most": g, "blocks": gaps[m, g]}
+                out.append(row)
         for m in range(int(last // 60) + 1):
             sums.append({
                 "trace": trace, "minute": m, "requests": minutes[m],

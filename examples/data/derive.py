@@ -321,6 +321,52 @@ def staleness() -> list[dict[str, float]]:
 
 # --- the two configs -------------------------------------------------------------------------
 
+QWEN_RUNS = (
+    "Qwen3 235B A22B diff, no think, Alibaba API",
+    "Qwen3-235B-A22B whole with VLLM, bfloat16, recommended /no_think settings",
+)
+AGENT_LANES = {
+    "h100_mixed": ("h100_sxm", 4, "mixed"),
+    "h100_prefill": ("h100_sxm", 4, "prefill"),
+    "h100_decode": ("h100_sxm", 8, "decode"),
+    "h200_mixed": ("h200_sxm", 4, "mixed"),
+}
+
+
+def agent_bundles() -> dict[str, dict[str, float]]:
+    """Tokens per use of the three models of coding_agent.yaml."""
+    low, medium = (aider(f"gpt-5 ({e})") for e in ("low", "medium"))
+    chat, reasoner = (aider(f"DeepSeek-V3.2-Exp ({e})") for e in ("Chat", "Reasoner"))
+    return {
+        "gpt5": bundle(medium, 1 - low["completion"] / medium["completion"]),
+        "deepseek": bundle(reasoner, 1 - chat["completion"] / reasoner["completion"]),
+        "qwen": bundle(aider(QWEN_RUNS[0]), QWEN_PLAN_SHARE),
+    }
+
+
+def taus() -> list[float]:
+    """Tokens of the second try that leave e^-1 of the failures, by model."""
+    runs = [aider(n) for n in ("gpt-5 (medium)", "DeepSeek-V3.2-Exp (Reasoner)", QWEN_RUNS[0])]
+    return [
+        b["verify"] / -math.log(1 - r["recovered"])
+        for b, r in zip(agent_bundles().values(), runs, strict=True)
+    ]
+
+
+def calls() -> float:
+    """Model calls of a request."""
+    steps = (
+        fact("counts", "tool-started steps per session, mean"),
+        fact("counts", "user-started steps per session, mean"),
+    )
+    return sum(steps) / fact("counts", "requests per session, mean")
+
+
+def again() -> float:
+    """Tokens of a prompt that are read again, over those that are new."""
+    hit = fact("prefix_cache_hit", "token-weighted", source="TraceLab")
+    return hit / (1 - hit)
+
 
 def coding_agent() -> dict[str, object]:
     """Derived numbers of coding_agent.yaml."""
@@ -331,13 +377,8 @@ def coding_agent() -> dict[str, object]:
 
     low, medium, high = (aider(f"gpt-5 ({e})") for e in ("low", "medium", "high"))
     chat, reasoner = (aider(f"DeepSeek-V3.2-Exp ({e})") for e in ("Chat", "Reasoner"))
-    qwen = aider("Qwen3 235B A22B diff, no think, Alibaba API")
-    qwen_best = aider("Qwen3-235B-A22B whole with VLLM, bfloat16, recommended /no_think settings")
-    bundles = {
-        "gpt5": bundle(medium, 1 - low["completion"] / medium["completion"]),
-        "deepseek": bundle(reasoner, 1 - chat["completion"] / reasoner["completion"]),
-        "qwen": bundle(qwen, QWEN_PLAN_SHARE),
-    }
+    qwen, qwen_best = (aider(name) for name in QWEN_RUNS)
+    bundles = agent_bundles()
     for name, values in bundles.items():
         put(f"models.{name}.reference_tokens", values)
     out["models.gpt5.success.points"] = [
@@ -366,12 +407,7 @@ def coding_agent() -> dict[str, object]:
     out["models.deepseek.api.cache_hit"] = fact(
         "prefix_cache_hit", "token-weighted", source="DeepSeek"
     )
-    # tokens of the second try that leave e^-1 of the failures, mean of the logarithms
-    taus = [
-        b["verify"] / -math.log(1 - r["recovered"])
-        for b, r in zip(bundles.values(), (medium, reasoner, qwen), strict=True)
-    ]
-    out["token_uses.verify.risk_tokens"] = math.exp(np.mean(np.log(taus)))
+    out["token_uses.verify.risk_tokens"] = math.exp(np.mean(np.log(taus())))
 
     out["autonomy.confirm.wait_s"] = fact("human_wait", "p50")
     out["autonomy.multi_party.wait_s"] = fact("AskUserQuestion_wait", "mean (784 calls, 243 h)")
@@ -379,12 +415,7 @@ def coding_agent() -> dict[str, object]:
 
     for name in ("h100", "h200"):
         out[f"gpus.{name}.price_usd_per_h"] = gpu_price(f"{name.upper()}-SXM")
-    for name, where in {
-        "h100_mixed": ("h100_sxm", 4, "mixed"),
-        "h100_prefill": ("h100_sxm", 4, "prefill"),
-        "h100_decode": ("h100_sxm", 8, "decode"),
-        "h200_mixed": ("h200_sxm", 4, "mixed"),
-    }.items():
+    for name, where in AGENT_LANES.items():
         put(f"deployments.{name}", deployment(QWEN235, *where))
         out[f"deployments.{name}.burst_headroom"] = azure_burst()
     put(
@@ -401,21 +432,16 @@ def coding_agent() -> dict[str, object]:
         "prefix_cache_hit", "tool-started steps", "claude"
     )
 
-    calls = (
-        fact("counts", "tool-started steps per session, mean")
-        + fact("counts", "user-started steps per session, mean")
-    ) / fact("counts", "requests per session, mean")
-    hit = fact("prefix_cache_hit", "token-weighted", source="TraceLab")
     for name, part in azure().items():
         for k, share in SPLIT[name].items():
             put(
                 f"classes.{k}",
                 {
-                    "rate_per_s": part["rate"] * share / calls,
+                    "rate_per_s": part["rate"] * share / calls(),
                     "prompt_tokens": part["context"],
-                    "prefix_tokens": part["context"] * hit / (1 - hit),
-                    "output_tokens": part["generated"] * calls,
-                    "calls": calls,
+                    "prefix_tokens": part["context"] * again(),
+                    "output_tokens": part["generated"] * calls(),
+                    "calls": calls(),
                 },
             )
 
@@ -432,6 +458,16 @@ def coding_agent() -> dict[str, object]:
 
 
 MODELS = {"small": QWEN32, "medium": QWEN235, "large": R1}
+FLEET_RUNS = {"small": "Qwen3 32B", "medium": QWEN_RUNS[0], "large": "DeepSeek R1 (0528)"}
+FLEET_LANES = {
+    "small_h100": ("small", "h100_sxm", 1),
+    "small_h100_tp2": ("small", "h100_sxm", 2),
+    "medium_h100": ("medium", "h100_sxm", 4),
+    "medium_h200": ("medium", "h200_sxm", 4),
+    "large_h200": ("large", "h200_sxm", 8),
+}
+FLEET_TRACES = {"chat": "conversation_first30min", "agent": "synthetic"}
+FLEET_EXPONENT = 0.9
 REUSE_AT = (15, 60, 300, 600)
 NIGHT_H, MORNING_H, PEAK_H, EVENING_H = 8, 4, 6, 6
 MORNING, EVENING = 1.10, 1.05
@@ -440,11 +476,7 @@ MORNING, EVENING = 1.10, 1.05
 def fleet() -> dict[str, object]:
     """Derived numbers of fleet.yaml."""
     out: dict[str, object] = {}
-    rows = {
-        "small": aider("Qwen3 32B"),
-        "medium": aider("Qwen3 235B A22B diff, no think, Alibaba API"),
-        "large": aider("DeepSeek R1 (0528)"),
-    }
+    rows = {name: aider(run) for name, run in FLEET_RUNS.items()}
     for name, row in rows.items():
         out[f"models.{name}.success.points"] = [[1.0, row["second"]]]
     medium = rows["medium"]["completion"]
@@ -458,29 +490,22 @@ def fleet() -> dict[str, object]:
     for name in ("h100", "h200"):
         out[f"gpus.{name}.price_usd_per_h"] = gpu_price(f"{name.upper()}-SXM")
 
-    conversation, agent = mooncake("conversation_first30min"), mooncake("synthetic")
+    conversation, agent = (mooncake(trace) for trace in FLEET_TRACES.values())
     total = azure_total()
     phi = conversation["burst"]
-    for name, (model, system, tp) in {
-        "small_h100": ("small", "h100_sxm", 1),
-        "small_h100_tp2": ("small", "h100_sxm", 2),
-        "medium_h100": ("medium", "h100_sxm", 4),
-        "medium_h200": ("medium", "h200_sxm", 4),
-        "large_h200": ("large", "h200_sxm", 8),
-    }.items():
+    for name, (model, system, tp) in FLEET_LANES.items():
         for k, v in deployment(MODELS[model], system, tp).items():
             out[f"deployments.{name}.{k}"] = v
         out[f"deployments.{name}.burst_headroom"] = phi
-    for name, trace in (("chat", "conversation_first30min"), ("agent", "synthetic")):
+    for name, trace in FLEET_TRACES.items():
         out[f"caching.reuse.{name}.points"] = reuse_points(trace, REUSE_AT)
     out["caching.retention_s"] = [0, *REUSE_AT]
 
-    exponent = 0.9
     for name, stream in (("complete", total), ("chat", conversation), ("agent", agent)):
         out[f"classes.{name}.rate_per_s"] = stream["rate"]
         tokens = stream["generated"] if name == "complete" else stream["output"]
         # effort that the middle model reaches with the trace's mean output
-        out[f"classes.{name}.difficulty"] = (tokens / medium) ** exponent
+        out[f"classes.{name}.difficulty"] = (tokens / medium) ** FLEET_EXPONENT
     out["classes.complete.prompt_tokens"] = total["context"]
     for name, stream in (("chat", conversation), ("agent", agent)):
         out[f"classes.{name}.prompt_tokens"] = stream["fresh"]

@@ -3,17 +3,21 @@
     python rebuild.py coding_agent          writes ../coding_agent.yaml anew
     python rebuild.py fleet --check         changes nothing; exit code 1 if a number is stale
 
-Only numbers change: comments, order and layout stay. Each is written with the decimals that
-stand there, or five significant digits where those would not do. ``derive.py`` says what
-each one is; judgements stand under ``assumed`` and are not touched.
+Numbers change, and the section ``calibrated`` at the end is written anew; comments, order and
+layout stay. Each number is written with the decimals that stand there, or five significant digits
+where those would not do. ``derive.py`` says what each one is, ``intervals.py`` how far it may be
+off; judgements stand under ``assumed`` and are not touched.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import os
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,15 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import derive  # noqa: E402
+import intervals  # noqa: E402
+
+MARK = """
+# Written by data/rebuild.py, not by hand: how far derived numbers may be off, 90 % intervals of
+# data/intervals.py. `--samples` draws from them, and solve warns where a range is left.
+calibrated:
+"""
+DIGITS = 6
+WIDTH = 100
 
 
 def rebuilt(text: str, values: dict[str, object]) -> str:
@@ -75,6 +88,34 @@ def written(value: float, there: str) -> str:
     return f"{value:.5g}"
 
 
+def with_intervals(text: str, entries: dict[str, dict[str, Any]]) -> str:
+    """Return a config's text with the section ``calibrated`` anew, at its end."""
+    head = text.split(MARK)[0].rstrip("\n")
+    lines = [MARK.strip("\n")]
+    for path, entry in entries.items():
+        lines.append(f"  {path}:")
+        cells = [f"{key}: {shown(value)}" for key, value in entry.items()]
+        body = "{" + ", ".join(cells) + "}"
+        lines += textwrap.wrap(
+            body, WIDTH, initial_indent="    ", subsequent_indent="     ",
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return head + "\n\n" + "\n".join(lines) + "\n"
+
+
+def shown(value: Any) -> str:
+    """Write a value of an entry as YAML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {shown(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(shown(v) for v in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:.{DIGITS}g}"
+    return json.dumps(value)
+
+
 def main() -> None:
     """Rebuild one config, or check it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,10 +124,12 @@ def main() -> None:
     given = parser.parse_args()
     path = HERE.parent / f"{given.config}.yaml"
     before = path.read_text(encoding="utf-8")
-    values = derive.derive(given.config)
-    after = rebuilt(before, values)
-    stale = sum(a != b for a, b in zip(before.split("\n"), after.split("\n"), strict=True))
-    print(f"{path.name}: {len(values)} derived values, {stale} lines differ")
+    values, entries = derive.derive(given.config), intervals.intervals(given.config)
+    after = with_intervals(rebuilt(before, values), entries)
+    lines = itertools.zip_longest(before.split("\n"), after.split("\n"))
+    stale = sum(a != b for a, b in lines)
+    told = f"{len(values)} derived values, {len(entries)} intervals, {stale} lines differ"
+    print(f"{path.name}: {told}")
     if given.check:
         raise SystemExit(1 if stale else 0)
     if stale:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,50 @@ def test_names_that_are_formulas_are_made_harmless(kind, path, column, tmp_path,
     cells = [cell for lines in tables for row in csv.reader(lines) for cell in row]
     assert any("HYPERLINK" in cell for cell in cells)
     assert not any(cell.startswith(("=", "+", "@", "\t", "\r")) for cell in cells)
+
+
+def mixed(kind: str, path: Path, folder: Path) -> Path:
+    """The same data with every other time in another unit."""
+    target = folder / path.name
+    if kind == "lanes":
+        with path.open(newline="") as read:
+            rows = list(csv.DictReader(read))
+        for row in rows[::2]:
+            row["tpot_ms"] = str(float(row["tpot_ms"]) / 1000)
+        with target.open("w", newline="") as write:
+            writer = csv.DictWriter(write, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        return target
+    lines = path.read_text().splitlines()
+    names = "startTimeUnixNano|endTimeUnixNano"
+    shorter = [re.sub(rf'("(?:{names})": ?"\d+)\d{{6}}"', r'\1"', line) for line in lines[::2]]
+    assert shorter[0] != lines[0]
+    target.write_text("\n".join([*lines[1::2], *shorter]) + "\n")
+    return target
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [("lanes", DATA / "lanes/ttft_tpot.csv"), ("spans", DATA / "spans/otlp_new.jsonl")],
+)
+def test_times_in_two_units_are_refused(kind, path, tmp_path, capsys):
+    """Trace, models, training and prices have such tests of their own."""
+    code, said = ran(capsys, "calibrate", kind, mixed(kind, path, tmp_path))
+    assert code == 2, said
+    assert "error[CAL008]" in said
+    assert "mix units" in said
+
+
+def test_a_group_of_hashes_that_is_a_formula_is_made_harmless(tmp_path, capsys):
+    source, out = tmp_path / "log.jsonl", tmp_path / "out"
+    lines = (DATA / "reuse/qwen.jsonl").read_text().splitlines()
+    records = [json.loads(line) | {"type": "=HYPERLINK(1)"} for line in lines]
+    many = [r | {"timestamp": r["timestamp"] + 100 * i} for i in range(12) for r in records]
+    source.write_text("".join(json.dumps(record) + "\n" for record in many))
+    code, said = ran(capsys, "calibrate", "reuse", source, "--out", out, "--blocks", "10,200")
+    assert code == 0, said
+    texts = [table.read_text() for table in out.glob("*.csv")]
+    cells = [cell for text in texts for row in csv.reader(text.splitlines()) for cell in row]
+    assert any("hyperlink" in cell.casefold() for cell in cells)
+    assert not any(cell.startswith("=") for cell in cells)

@@ -4,6 +4,8 @@ import gzip
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
 from allocate.errors import CODES, DataError
@@ -150,3 +152,50 @@ def test_columns_by_alias_and_by_map():
 def test_pairs_that_are_none(text):
     assert problem(mapping.parse_pairs, [text], {"a": ""}, "--map").code == "CAL009"
     assert mapping.parse_pairs(["a = b=c"], {"a": ""}, "--map") == {"a": "b=c"}
+
+
+# --- Parquet -------------------------------------------------------------------------------
+
+
+def stored(tmp_path, frame):
+    path = tmp_path / "t.parquet"
+    frame.write_parquet(path)
+    return path
+
+
+def test_a_parquet_table_is_read_as_text_without_its_lists(tmp_path):
+    frame = pl.DataFrame({"a": [1, 2], "texts": [["x"], ["y"]], "b": [0.5, None]})
+    found = reading.read_table(stored(tmp_path, frame))
+    assert found.to_dict(as_series=False) == {"a": ["1", "2"], "b": ["0.5", None]}
+
+
+def test_a_parquet_bomb_is_refused_by_its_footer(tmp_path, monkeypatch):
+    """40 million equal rows take a few thousand bytes; not a cell of them is read."""
+    frame = pl.select(pl.repeat(7, 40_000_000, dtype=pl.Int8).alias("a"))
+    path = stored(tmp_path, frame.with_columns(b=pl.col("a")))
+    assert path.stat().st_size < 200_000
+    monkeypatch.setattr("polars.LazyFrame.collect", only_counts(pl.LazyFrame.collect))
+    found = problem(reading.read_table, path)
+    assert (found.code, "larger than 512 MiB" in found.message) == ("CAL004", True)
+
+
+def only_counts(collect):
+    def counted(self, *arguments, **more):
+        found = collect(self, *arguments, **more)
+        assert found.height <= 1
+        return found
+
+    return counted
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_parquet_ends_in_a_message(tmp_path, seed):
+    whole = stored(tmp_path, pl.DataFrame({"a": range(2000), "b": ["x"] * 2000})).read_bytes()
+    draw = np.random.default_rng(seed)
+    raw = bytearray(whole)
+    for at in draw.integers(len(raw) // 2, len(raw), 40):
+        raw[at] = draw.integers(0, 256)
+    cut = whole[: int(draw.integers(1, len(whole)))]
+    for name, data in (("bent.parquet", bytes(raw)), ("cut.parquet", cut)):
+        found = problem(reading.read_table, write(tmp_path, data, name))
+        assert found.code in ("CAL001", "CAL003", "CAL004")

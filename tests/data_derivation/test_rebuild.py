@@ -38,6 +38,18 @@ def test_spoilt_numbers_come_back(name: str) -> None:
     assert REBUILD.rebuilt(f"{spoilt}\nassumed:{assumed}", values) == text
 
 
+@pytest.mark.parametrize("name", ["coding_agent", "fleet"])
+def test_spoilt_intervals_come_back(name: str) -> None:
+    text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+    entries = REBUILD.intervals.intervals(name)
+    assert REBUILD.with_intervals(text, entries) == text
+    head, section = text.split(REBUILD.MARK)
+    spoilt = head + REBUILD.MARK + section.replace("low: 0", "low: 7").replace("high", "low")
+    assert spoilt != text
+    assert REBUILD.with_intervals(spoilt, entries) == text
+    assert REBUILD.with_intervals(head, entries) == text
+
+
 def test_a_path_that_is_not_there_is_said() -> None:
     with pytest.raises(SystemExit, match="no `gpus`"):
         REBUILD.rebuilt("version: 1\n", {"gpus.h100.price_usd_per_h": 3.0})

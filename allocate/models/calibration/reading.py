@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from allocate.errors import DataError
+from allocate.models.calibration import parquet
 from allocate.models.calibration.naming import shown
 from allocate.models.calibration.opening import fail, open_bytes, plain_bytes
 from allocate.models.calibration.result import Source
@@ -234,12 +235,7 @@ def read_table(path: Path) -> pl.DataFrame:
     import polars as pl
 
     if path.suffix == ".parquet":
-        try:
-            frame = pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            fail("CAL001", f"cannot read the table: {reason}", path)
-        return frame.with_columns(pl.all().cast(pl.String, strict=False))
+        return parquet.read(path, MAX_WHOLE, MOST_COLUMNS)
     frames, size = [], 0
     for line, frame in csv_frames(path):
         size += int(frame.estimated_size())

@@ -36,6 +36,8 @@ LEAN = 0.02
 """Weight of the roofline in directions that the data leave open, of one row's weight."""
 FEWEST = 3
 """Rows a fit needs."""
+_LEAST_LEFT = 0.05
+"""Least share of a row's error that is taken to be left after the fit."""
 
 
 @dataclass(frozen=True)
@@ -169,23 +171,29 @@ def _spread(
 ) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """Half-widths at ``LEVEL``, which coefficients the data determine, and their covariance.
 
-    Sandwich covariance (Huber 1967) of the weighted relative errors, with n/(n − p) for
-    small samples. A coefficient at its bound of 0 is freed for this.
+    Sandwich covariance (Huber 1967) of the weighted relative errors, each over what its leverage
+    leaves of it (HC3, MacKinnon and White 1985), for small samples. A coefficient at its bound
+    of 0 is freed for this.
     """
     relative = x / measured[:, None]
     weighted = relative * weight[:, None] ** 2
     extra, _ = _prior_rows(prior)
     bread = relative.T @ weighted + extra.T @ extra
-    off = (relative @ value - 1.0)[:, None]
-    free = max(1, len(measured) - 4)
-    meat = (weighted * off).T @ (weighted * off) * len(measured) / free
-    meat = meat + extra.T @ extra  # what leans on the roofline is known to its own size only
     scale = np.sqrt(np.diag(bread))
     scale[scale == 0] = 1.0
     inverse = np.linalg.pinv(bread / np.outer(scale, scale), rcond=1e-10) / np.outer(scale, scale)
+    # a row far out, the largest batch with the longest prompt, pulls the fit to itself: what is
+    # left of its error is (1 - leverage) of it
+    pulling = relative * weight[:, None]
+    leverage = np.einsum("ij,jk,ik->i", pulling, inverse, pulling)
+    kept = np.maximum(1.0 - leverage, _LEAST_LEFT)
+    off = ((relative @ value - 1.0) / kept)[:, None]
+    free = max(1, len(measured) - 4)
+    meat = (weighted * off).T @ (weighted * off)
+    meat = meat + extra.T @ extra  # what leans on the roofline is known to its own size only
     covariance = inverse @ meat @ inverse
     half = student.ppf(UPPER, free) * np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    return half, _determined(relative * weight[:, None]), covariance
+    return half, _determined(pulling), covariance
 
 
 def _determined(x: Floats) -> NDArray[np.bool_]:

@@ -72,6 +72,10 @@ def check(calibration: Calibration, found: Sources) -> dict[str, Any]:
         out = checking.score(frame, other, design, state["surfaces"], state["lanes"])
     else:
         out = {"rows": 0}
+        calibration.notes.append(
+            "the check compared nothing: the fit used every row of it; name measurements that "
+            "are not among the sources"
+        )
     out["rows_used_by_the_fit_too"] = found.frame.height - other.height
     return out | {"rows_dropped": found.dropped, "files": [s.to_dict() for s in found.files]}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from allocate.models.calibration.naming import shown
@@ -74,6 +75,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 
+TPOT_MS = (0.05, 60_000.0)
+"""Least and most time per token, ms, that an engine takes."""
+STRAY = 0.02
+"""Share of rows outside of it that is a slip; more is another unit."""
+
+
 def frame(records: Sequence[dict[str, Any]]) -> pl.DataFrame:
     """Make the canonical frame from records; what a record lacks is empty."""
     import polars as pl
@@ -130,22 +137,30 @@ def usable(frame: pl.DataFrame, dropped: dict[str, int]) -> pl.DataFrame:
 
 
 def check_units(frame: pl.DataFrame, path: Path) -> None:
-    """Refuse a file whose times cannot be in the unit its columns name.
+    """Refuse a file whose times cannot be in the unit its columns name, or mix two.
 
     No engine decodes a token in under 0.05 ms, and few take a minute; a median outside says
-    that seconds stand in a column of milliseconds, or the other way round.
+    that seconds stand in a column of milliseconds, or the other way round. Several rows outside,
+    with the median inside, say that some do.
     """
     import polars as pl
 
-    middle = frame.filter(pl.col("tpot_ms") > 0)["tpot_ms"].median()
-    if isinstance(middle, float) and not 0.05 <= middle <= 60_000:
-        fail(
-            "CAL008",
-            f"the median time per token reads as {middle:g} ms",
-            path,
-            1,
-            hint="map a column in seconds with `--map tpot_s=COLUMN`, one in ms with tpot_ms",
+    timed = frame.filter(pl.col("tpot_ms") > 0)
+    if not timed.height:
+        return
+    middle = median(timed["tpot_ms"].to_list())
+    hint = "map a column in seconds with `--map tpot_s=COLUMN`, one in ms with tpot_ms"
+    if not TPOT_MS[0] <= middle <= TPOT_MS[1]:
+        message = f"the median time per token reads as {middle:g} ms"
+        fail("CAL008", message, path, 1, hint=hint)
+    strange = timed.filter(~pl.col("tpot_ms").is_between(*TPOT_MS))
+    if strange.height > max(2, STRAY * timed.height):
+        row = strange.row(0, named=True)
+        message = (
+            f"{strange.height:,} of {timed.height:,} times per token cannot be ms, as "
+            f"{row['tpot_ms']:g}: the rows mix units"
         )
+        fail("CAL008", message, path, row.get("line"), hint=hint)
 
 
 def gpus(frame: pl.DataFrame) -> np.ndarray:

@@ -10,11 +10,11 @@ import polars as pl
 from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import ground
-from allocate.models.calibration.models import curve, leaderboard
+from allocate.models.calibration.models import curve, leaderboard, tries
 from allocate.models.calibration.models.leaderboard import Family
 from allocate.models.calibration.naming import rounded, slug
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
-from allocate.models.calibration.statistics import NORMAL, proportion
+from allocate.models.calibration.statistics import proportion
 from allocate.models.curves.success import Table
 
 _METHOD = "failures c·Y^-s, binomial likelihood, slope s shared by partial pooling"
@@ -34,20 +34,21 @@ def calibrate(
     pooled = curve.slopes([family.counts() for family in families.values()])
     fits = {name: curve.fit(f.counts(), pooled) for name, f in families.items()}
     used = sum(len(f.runs) for f in families.values())
-    verify = [v for f in families.values() for r in f.runs if (v := leaderboard.second_try(r))]
+    verify = tries.second_tries(families)
     out = Calibration(
         "models", recognised, used, dropped, [], {}, {}, sources,
         state={"families": families, "fits": fits, "pooled": pooled},
     )  # fmt: skip
     for name, family in families.items():
         out.parameters += _curve_parameters(name, family, fits[name])
-        out.parameters += _time_parameters(name, family)
+    out.parameters += tries.time_parameters(families)
     scores = [run for run in runs if run["completion_tokens"] is None]
     out.parameters += [_quality(run) for run in scores]
-    out.parameters += _verify_parameters(verify)
+    out.parameters += tries.verify_parameters(verify)
     out.tables["success"] = _success_table(families, fits)
     if verify:
-        out.tables["second_try"] = pl.DataFrame(verify)
+        rows = [{"model": name} | one for name, own in verify.items() for one in own]
+        out.tables["second_try"] = pl.DataFrame(rows)
     out.fragment = _fragment(families, fits, verify, options)
     out.grounds = _grounds(out.fragment, families, fits, out.parameters)
     if not families:
@@ -134,8 +135,8 @@ def check(
         (f.name.casefold(), f.runs[0]["variant"] or "", f.runs[0]["helper"] or ""): (name, f)
         for name, f in calibration.state["families"].items()
     }
-    rows = []
-    for family in leaderboard.families(runs, dropped):
+    rows, others = [], leaderboard.families(runs, dropped)
+    for family in others:
         run = family.runs[0]
         found = known.get((family.name.casefold(), run["variant"] or "", run["helper"] or ""))
         if found is None:
@@ -152,7 +153,13 @@ def check(
             rows.append(
                 (one["model"], predicted, base.solved[near] / base.cases[near], share, low, high)
             )
-    return {k: v for k, v in _points(rows).items() if k != "each"} if rows else {"runs": 0}
+    out = {k: v for k, v in _points(rows).items() if k != "each"} if rows else {"runs": 0}
+    seconds = tries.check(calibration, tries.second_tries(_named(others)))
+    if not rows and not seconds:
+        calibration.notes.append(
+            "the check compared nothing: no model of it was calibrated, or none has token counts"
+        )
+    return out | seconds
 
 
 def _curve_parameters(name: str, family: Family, fit: curve.Fit) -> list[Parameter]:
@@ -178,36 +185,6 @@ def _quality(run: dict[str, Any]) -> Parameter:
     return Parameter(f"{name}.quality", *proportion(solved, run["tasks"]), "1", about)
 
 
-def _time_parameters(name: str, family: Family) -> list[Parameter]:
-    found = leaderboard.seconds_per_token(family)
-    if found is None:
-        return []
-    about = {
-        "method": "slope of seconds over written tokens, between efforts",
-        "rows": len(family.runs),
-    }
-    return [Parameter(f"{name}.tpot_ms", *found, "ms/token", about)]
-
-
-def _verify_parameters(verify: list[dict[str, float]]) -> list[Parameter]:
-    if not verify:
-        return []
-    repaired = np.array([v["repaired"] for v in verify])
-    tau = np.log([v["risk_tokens"] for v in verify])
-    reach = NORMAL * (tau.std(ddof=1) / np.sqrt(len(tau)) if len(tau) > 1 else 1.0)
-    about = {"method": "second try that reads the test's errors", "rows": len(verify)}
-    half = NORMAL * (repaired.std(ddof=1) / np.sqrt(len(repaired)) if len(repaired) > 1 else 0.2)
-    mean = float(repaired.mean())
-    middle = float(np.exp(tau.mean()))
-    return [
-        Parameter("verify.repaired_share", mean, mean - half, mean + half, "1", about),
-        Parameter(
-            "verify.risk_tokens", middle, middle * float(np.exp(-reach)),
-            middle * float(np.exp(reach)), "token", about,
-        ),
-    ]  # fmt: skip
-
-
 def _success_table(families: dict[str, Family], fits: dict[str, curve.Fit]) -> pl.DataFrame:
     records = []
     for name, family in families.items():
@@ -231,8 +208,8 @@ def _success_table(families: dict[str, Family], fits: dict[str, curve.Fit]) -> p
 
 
 def _fragment(
-    families: dict[str, Family], fits: dict[str, curve.Fit], verify: list[dict[str, float]],
-    options: Options,
+    families: dict[str, Family], fits: dict[str, curve.Fit],
+    verify: dict[str, list[dict[str, float]]], options: Options,
 ) -> dict[str, Any]:  # fmt: skip
     """Measured points as a table where there are several efforts, made concave if need be."""
     total = settings.number(options, "exponent", 0.9, 0.01, 1.0)
@@ -258,8 +235,8 @@ def _fragment(
             assumed[f"models.{name}.success"] = "one effort measured: a line to it, flat beyond"
     out: dict[str, Any] = {"models": models, "assumed": assumed}
     if verify:
-        middle = float(np.exp(np.mean(np.log([v["risk_tokens"] for v in verify]))))
-        out["token_uses"] = {"verify": {"kind": "output", "risk_tokens": rounded(middle)}}
+        middle = rounded(tries.risk_tokens(verify))
+        out["token_uses"] = {"verify": {"kind": "output", "risk_tokens": middle}}
         assumed["token_uses.verify.risk_tokens"] = (
             "wrong actions are found as failures are repaired"
         )

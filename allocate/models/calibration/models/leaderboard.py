@@ -156,25 +156,6 @@ def bundle(family: Family) -> dict[str, float] | None:
     return out | ({"plan": plan} if plan > 0.01 * written else {})
 
 
-def seconds_per_token(family: Family) -> tuple[float, float, float] | None:
-    """Time per written token, ms: slope of seconds over tokens between efforts.
-
-    The ends are the least and the most that any two of the efforts give; None with one.
-    """
-    at = [(r["completion_tokens"] / r["tasks"], r["seconds"]) for r in family.runs if r["seconds"]]
-    pairs = [
-        (t2 - t1) / (x2 - x1)
-        for i, (x1, t1) in enumerate(at)
-        for x2, t2 in at[i + 1 :]
-        if x2 > 1.2 * x1
-    ]
-    if not pairs or min(pairs) <= 0:
-        return None
-    x, y = np.array(at).T
-    slope = float(np.polyfit(x, y, 1)[0])
-    return 1e3 * slope, 1e3 * min(pairs), 1e3 * max(pairs)
-
-
 def _number(cell: Any, column: str, path: Path, line: int) -> float | None:
     if cell is None or not str(cell).strip():
         return None

@@ -131,7 +131,7 @@ def _prior(solved: NDArray[Any], tried: NDArray[Any]) -> tuple[float, float]:
 def correlations(frame: pl.DataFrame) -> pl.DataFrame:
     """How failures of each pair go together: over all queries, and within classes.
 
-    Phi coefficient with Fisher's z interval; within classes the scores are centred by class,
+    Phi coefficient with an interval of its own; within classes the scores are centred by class,
     so that what is left is not that some classes are hard for both.
     """
     records = []
@@ -144,12 +144,12 @@ def correlations(frame: pl.DataFrame) -> pl.DataFrame:
             (pl.col(b) - pl.col(b).mean().over("class")).alias("__b"),
         )
         whole = _phi(both[a].to_numpy(), both[b].to_numpy())
-        inside = _phi(centred["__a"].to_numpy(), centred["__b"].to_numpy())
+        inside = _phi(
+            centred["__a"].to_numpy(), centred["__b"].to_numpy(), both["class"].n_unique()
+        )
         if whole is None or inside is None:
             continue
-        low, high = _reach(whole, both.height)
-        classes = both["class"].n_unique()
-        inner_low, inner_high = _reach(inside, max(both.height - classes, 4))
+        (whole, low, high), (inside, inner_low, inner_high) = whole, inside
         records.append({
             "model": a, "other": b, "queries": both.height, "correlation": whole, "low": low,
             "high": high, "within_classes": inside, "within_low": inner_low,
@@ -160,13 +160,20 @@ def correlations(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(records)
 
 
-def _phi(a: NDArray[Any], b: NDArray[Any]) -> float | None:
-    if a.std() == 0 or b.std() == 0:
+def _phi(a: NDArray[Any], b: NDArray[Any], means: int = 1) -> tuple[float, float, float] | None:
+    """Phi coefficient with an interval; ``means`` were taken out of the scores.
+
+    The error is that of its influence function, on Fisher's scale. Fisher's own error is that of
+    normal scores: of outcomes, which are 0 or 1, it held the truth in 79 to 83 of 100 draws.
+    """
+    if a.std() < 1e-12 or b.std() < 1e-12:
         return None
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def _reach(value: float, n: int) -> tuple[float, float]:
-    z, half = np.arctanh(np.clip(value, -0.9999, 0.9999)), NORMAL
-    ends = np.tanh([z - half / np.sqrt(n - 3), z + half / np.sqrt(n - 3)])
-    return float(ends[0]), float(ends[1])
+    x, y = (a - a.mean()) / a.std(), (b - b.mean()) / b.std()
+    value = float(np.clip(np.mean(x * y), -1.0, 1.0))
+    free = max(len(a) - means, 3)
+    error = np.sqrt(np.mean((x * y - 0.5 * value * (x**2 + y**2)) ** 2) / free)
+    # never surer than normal scores would be, as where all outcomes agree
+    narrow = np.clip(value, -0.9999, 0.9999)
+    reach = NORMAL * max(float(error) / (1 - narrow**2), 1 / np.sqrt(free))
+    low, high = np.tanh(np.arctanh(narrow) + np.array([-reach, reach]))
+    return value, float(low), float(high)

@@ -11,6 +11,7 @@ from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import outcomes
+from allocate.models.calibration.models.tries import compared
 from allocate.models.calibration.naming import rounded, slug
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
 from allocate.models.calibration.statistics import proportion
@@ -50,17 +51,7 @@ def calibrate(
         entry = ground(number, low, high, "1", about, most=1.0)
         out.grounds[f"models.{slug(model)}.quality"] = entry
     out.fragment = {"models": fragment}
-    for row in pairs.iter_rows(named=True):
-        pair = f"{slug(row['model'])}.{slug(row['other'])}"
-        about = {"method": "phi coefficient, Fisher interval", "rows": row["queries"]}
-        for name, low, high in (
-            ("correlation", "low", "high"),
-            ("within_classes", "within_low", "within_high"),
-        ):
-            label = "failure_correlation" + ("_within_classes" if name != "correlation" else "")
-            out.parameters.append(
-                Parameter(f"{pair}.{label}", row[name], row[low], row[high], "1", about)
-            )
+    out.parameters += _correlations(pairs)
     if pairs.height:
         out.tables["failure_correlation"] = pairs
     quality = table.pivot("model", index="class", values="shrunk")
@@ -69,11 +60,30 @@ def calibrate(
     return out
 
 
+def _correlations(pairs: pl.DataFrame) -> list[Parameter]:
+    """Parameters of a table of pairs."""
+    out = []
+    for row in pairs.iter_rows(named=True):
+        pair = f"{slug(row['model'])}.{slug(row['other'])}"
+        about = {
+            "method": "phi coefficient, error of its influence function",
+            "rows": row["queries"],
+        }
+        for name, low, high in (
+            ("correlation", "low", "high"),
+            ("within_classes", "within_low", "within_high"),
+        ):
+            label = "failure_correlation" + ("_within_classes" if name != "correlation" else "")
+            out.append(Parameter(f"{pair}.{label}", row[name], row[low], row[high], "1", about))
+    return out
+
+
 def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
     """Score success by class, as shrunk, raw and by model alone, against other outcomes."""
     models = [m for m in calibration.state["models"] if m in frame.columns]
     there = frame.select("class", "query", *models)
     if not models or not there.height:
+        calibration.notes.append("the check compared nothing: no model of it was calibrated")
         return {"queries": 0}
     table: pl.DataFrame = calibration.state["by_class"]
     overall = table.group_by("model").agg(
@@ -94,6 +104,8 @@ def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
         off = np.abs(joined[column].to_numpy() - true)
         return float(100 * (weight * off).sum() / weight.sum())
 
+    mine = {p.name: p for p in calibration.parameters}
+    pairs = _correlations(outcomes.correlations(there))
     return {
         "queries": there.height,
         "classes": joined["class"].n_unique(),
@@ -102,4 +114,5 @@ def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
             "mean_error_points_of_raw_shares": points("success"),
             "mean_error_points_of_model_alone": points("mean"),
         },
+        "failure_correlation": {p.name: compared(mine[p.name], p) for p in pairs if p.name in mine},
     }

@@ -108,6 +108,10 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
         p.gpu: p.cheapest for p in _gpu_prices(_Found(gpus=calibration.state["gpus"]), options)
     }
     apart = [abs(own_gpus[g] / p - 1) for g, p in other.items() if g in own_gpus]
+    if not off and not apart:
+        calibration.notes.append(
+            "the check compared nothing: no model or GPU of it has a price here too"
+        )
     return {
         "model_prices": _spread(off) | {"changed": moved[:50]},
         "gpu_prices": _spread(apart),

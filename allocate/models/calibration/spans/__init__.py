@@ -36,6 +36,8 @@ OPTIONS = {
     **{use: f"words that mark a tool or span as {use}: word,word" for use in STEMS},
 }
 GROUPS = 60
+LONGEST_S = 1e9
+"""Thirty years: no log is longer, and times in ms or s lie further from those in ns."""
 TOKEN_USES = ("read", *USES)
 _PER_REQUEST = {
     "calls_per_request": ("calls", "call"),
@@ -120,6 +122,9 @@ def _read(
     if not any(requests.column(column).any() for column in ("input", *USES)):
         hint = "the spans need gen_ai.usage.input_tokens and output_tokens"
         fail("CAL005", "no model call says how many tokens it used", paths[0], hint=hint)
+    if requests.last - requests.first > LONGEST_S:
+        hint = "startTimeUnixNano and endTimeUnixNano count nanoseconds since 1970"
+        fail("CAL008", "the spans lie decades apart: their times mix units", paths[0], hint=hint)
     sources = [source(path, counts[path]) for path in paths]
     return requests, sources, sum(counts.values()) - dropped["in a trace without a model call"]
 

@@ -83,12 +83,12 @@ def burstiness(log: Log, window_s: float) -> tuple[tuple[float, float, float], f
     per = max(1, round(min(window_s, log.span / 20) / width))
     windows = counts[: len(counts) // per * per].reshape(-1, per).sum(axis=1)
     mean = float(windows.mean())
-    busy = (float(np.quantile(windows, BURST_QUANTILE)), *_quantile_interval(windows))
+    busy = (float(np.quantile(windows, BURST_QUANTILE)), *quantile_interval(windows))
     value, low, high = (max(1.0, count / mean) for count in busy)
     return (value, low, high), per * width, len(windows)
 
 
-def _quantile_interval(counts: Floats) -> tuple[float, float]:
+def quantile_interval(counts: Floats) -> tuple[float, float]:
     """Interval of ``BURST_QUANTILE`` from order statistics (binomial, no shape assumed).
 
     Windows that go together count for fewer: n(1 − ρ)/(1 + ρ) with their correlation ρ.

@@ -90,6 +90,6 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
 
 def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
     """Score the curves against other runs."""
-    from allocate.models.calibration.training import assemble
+    from allocate.models.calibration.training import checking
 
-    return assemble.check(calibration, paths, options)
+    return checking.check(calibration, paths, options)

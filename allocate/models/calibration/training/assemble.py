@@ -15,7 +15,7 @@ from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import correlations, ground, together
 from allocate.models.calibration.naming import rounded
 from allocate.models.calibration.result import Calibration, Options, Parameter
-from allocate.models.calibration.training import gain, staleness, tables
+from allocate.models.calibration.training import gain, law, staleness, tables
 from allocate.models.calibration.training.tables import Tables
 from allocate.models.config import TrainingAsset
 
@@ -32,9 +32,10 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     out = Calibration(
         "training", ", ".join(found.formats), found.used, found.dropped, [], {}, {}, found.sources
     )
+    out.state["bases"] = bases(found, options)
     asset: dict[str, Any] = {}
     _gains(out, found, asset, options)
-    _law(out, found, asset, options)
+    law.put(out, found, asset, options)
     _staleness(out, found, asset, options)
     _decay(out, found, asset, options)
     if not out.parameters:
@@ -72,39 +73,8 @@ def _named(options: Options) -> tuple[str, dict[str, str]]:
     return settings.config_name(options, "asset", "rl"), fields
 
 
-def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
-    """Score fitted curves against other runs, in points of score."""
-    found = tables.read(paths, options)
-    out: dict[str, Any] = {}
-    for run, rows in _by_run(found.rows.get("score against training", [])).items():
-        fits: dict[str, gain.GainFit] = calibration.state.get("gains", {})
-        fitted = fits.get(run) or (next(iter(fits.values())) if len(fits) == 1 else None)
-        if fitted is not None:
-            samples, score = tables.columns(rows, "samples", "score")
-            off = 100 * np.abs(fitted.start + fitted.gain(samples) - score)
-            out.setdefault("score", {})[run or "run"] = _errors(off)
-    efficiencies = _efficiencies(found, options, [])
-    for key, other in efficiencies.items():
-        mine = calibration.state.get("staleness", {}).get(key)
-        if mine is None:
-            continue
-        finite = np.isfinite(other.versions) & (other.versions > 0)
-        said = np.interp(other.versions[finite], mine.versions, mine.value)
-        out.setdefault("efficiency", {})["/".join(filter(None, key)) or "all"] = _errors(
-            100 * np.abs(said - other.raw[finite])
-        )
-    return out | {"rows_dropped": found.dropped, "files": [s.to_dict() for s in found.sources]}
-
-
-def _errors(off: Any) -> dict[str, Any]:
-    return {
-        "points": len(off),
-        "median_error_points": float(np.median(off)) if len(off) else None,
-        "max_error_points": float(off.max()) if len(off) else None,
-    }
-
-
-def _by_run(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def by_run(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows by run; the unnamed run is ""."""
     out: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         out.setdefault(str(row.get("run") or ""), []).append(row)
@@ -113,7 +83,7 @@ def _by_run(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 def _gains(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
     fits, records = {}, []
-    for run, rows in _by_run(found.rows.get("score against training", [])).items():
+    for run, rows in by_run(found.rows.get("score against training", [])).items():
         samples, score = tables.columns(rows, "samples", "score")
         fitted = gain.fit(samples, score)
         if fitted is None:
@@ -166,47 +136,9 @@ def _gains(out: Calibration, found: Tables, asset: dict[str, Any], options: Opti
         )
 
 
-def _law(out: Calibration, found: Tables, asset: dict[str, Any], options: Options) -> None:
-    """A law that somebody fitted: error = ((N0/N)^β + B0/(E + C0))^α at one model size."""
-    law = found.law
-    if not law:
-        return
-    sizes = [k.removeprefix("B0_") for k in law if k.startswith("B0_")]
-    size = options.settings.get("size", sizes[-1] if sizes else "")
-    needed = ("N0", "beta", "alpha", f"B0_{size}", f"C0_{size}")
-    missing = [name for name in needed if name not in law]
-    if missing:
-        hint = f"choose with `--option size=`: {', '.join(sizes)}"
-        message = f"the law has no {', '.join(missing)}"
-        raise DataError([Problem("CAL005", message, found.sources[0].name, hint=hint)])
-    count = settings.number(options, "parameters", _parameters(size), 1.0)
-    if not count:
-        message = f"the size `{size}` does not say how many parameters"
-        raise DataError([Problem("CAL009", message, "--option parameters")])
-    values = {
-        "floor": (law["N0"] / count) ** law["beta"], "b": law[f"B0_{size}"],
-        "c": law[f"C0_{size}"], "power": law["alpha"],
-    }  # fmt: skip
-    about = {
-        "method": "a fit by others, without intervals", "rows": int(law.get("n_points", 0)),
-        "goodness": {"r2": law.get("r2")}, "seen": None,
-    }  # fmt: skip
-    for field, value in values.items():
-        out.parameters.append(Parameter(f"gain.{field}", value, math.nan, math.nan, "1", about))
-    asset["gain"] = {"form": "scaling_law"} | {k: rounded(v, 7) for k, v in values.items()}
-    samples = settings.number(options, "samples", None, 1.0)
-    if samples:
-        asset["gain"]["samples"] = samples
-    else:
-        out.notes.append("samples at index 1 are yours to set: `--option samples=51200`")
-
-
-def _parameters(size: str) -> float:
-    """Read ``32B`` or ``1p5B`` as a number of parameters; 0 where it is none."""
-    try:
-        return float(size.casefold().removesuffix("b").replace("p", ".")) * 1e9
-    except ValueError:
-        return 0.0
+def bases(found: Tables, options: Options) -> dict[str, float]:
+    """Score of the untrained model by benchmark, "" for all; see ``tables.bases``."""
+    return tables.bases(options, found.rows.get("training hours", []))
 
 
 def _efficiencies(
@@ -214,7 +146,7 @@ def _efficiencies(
 ) -> dict[tuple[str, str], staleness.Staleness]:
     """Efficiency by algorithm and benchmark. Runs at 0 count for every algorithm."""
     rows = found.rows.get("score against staleness", [])
-    base = tables.bases(options, found.rows.get("training hours", []))
+    base = bases(found, options)
     out = {}
     names = {(str(r.get("algorithm") or ""), str(r.get("benchmark") or "")) for r in rows}
     for algorithm, benchmark in sorted(names):
@@ -263,9 +195,8 @@ def _staleness(out: Calibration, found: Tables, asset: dict[str, Any], options: 
                 "scores_alone": float(fitted.raw[i]),
             })  # fmt: skip
         if fitted.against:
-            shown = [text for text in fitted.against]
             out.notes.append(
-                f"{label} does not fall steadily with staleness ({'; '.join(shown)}); "
+                f"{label} does not fall steadily with staleness ({'; '.join(fitted.against)}); "
                 "the fit pools these"
             )
     out.tables["staleness"] = pl.DataFrame(records)
@@ -303,7 +234,7 @@ def _menu(
     """Menu of the algorithm that stays worth most at the largest staleness, with costs."""
     key = _best(fits)
     fitted = fits[key]
-    slow = _slow_down(found)
+    slow = slow_down(found)
     relaxed = settings.number(options, "async_versions", 4.0, 0.1)
     cost = staleness.costs(fitted.versions, slow or 1.0, relaxed)
     if slow is None:
@@ -325,7 +256,7 @@ def _menu(
     ]
 
 
-def _slow_down(found: Tables) -> float | None:
+def slow_down(found: Tables) -> float | None:
     """Hours of the synchronous run over those of the asynchronous one, smallest model."""
     hours: dict[str, dict[str, float]] = {}
     for row in found.rows.get("training hours", []):
@@ -342,7 +273,7 @@ def _decay(out: Calibration, found: Tables, asset: dict[str, Any], options: Opti
     rows = found.rows.get("score against age", [])
     if not rows:
         return
-    base = tables.bases(options, found.rows.get("training hours", []))
+    base = bases(found, options)
     start = base.get("", next(iter(base.values()), None))
     if start is None:
         out.notes.append("no score of the untrained model: no depreciation")

@@ -30,6 +30,8 @@ class Staleness:
     raw: Floats
     deviation: float
     against: list[str]
+    gained: float
+    """Score gained over the untrained model without staleness, where efficiency is 1."""
 
 
 def fit(versions: Floats, score: Floats, base: float, draws: int = 400, seed: int = 0) -> Staleness:
@@ -63,9 +65,9 @@ def fit(versions: Floats, score: Floats, base: float, draws: int = 400, seed: in
         for i in range(1, len(levels))
         if mean[i] > mean[i - 1]
     ]
-    return Staleness(
-        levels, value, np.minimum(low, value), np.maximum(high, value), raw, deviation, against
-    )
+    ends = np.minimum(low, value), np.maximum(high, value)
+    gained = float(smooth[0] - base)
+    return Staleness(levels, value, *ends, raw, deviation, against, gained)
 
 
 def _falling(score: Floats, weight: Floats) -> Floats:
