@@ -229,7 +229,7 @@ POINTS = 34  # enough that three are finished long before all
 
 
 def command(config: Path, store: Path, workers: int, out: Path) -> list[str]:
-    sweep_of = f"{GPUS}=1:12:{POINTS}"
+    sweep_of = f"{GPUS}=1:{POINTS}:{POINTS}"
     flags = ["--sweep", sweep_of, "--store", store, "--workers", workers, "--out", out]
     return [str(x) for x in (sys.executable, "-m", "allocate", "plan", config, *flags)]
 
@@ -256,7 +256,7 @@ def test_killed_and_gone_on_without_loss_or_repetition(tmp_path, workers):
     document = json.loads(out.read_text())
     about = document["sweep_about"]
     assert (about["reused"], about["solved"]) == (len(kept), POINTS - len(kept))
-    assert [p["set"][GPUS] for p in document["sweep"]] == list(range(1, 13))
+    assert [p["set"][GPUS] for p in document["sweep"]] == list(range(1, POINTS + 1))
     for file, written in kept.items():
         assert file.stat().st_mtime_ns == written
     for point in document["sweep"]:
