@@ -21,6 +21,7 @@ from allocate.models.lanes import FASTEST, SLOWEST, lane_key, listed, refined, s
 from allocate.models.moments import Moments
 from allocate.models.program import Allocation, Program
 from allocate.models.serving import Tier
+from allocate.models.splits import splits
 from allocate.models.stream import Flows, Stream
 from allocate.models.vertices import vertices
 
@@ -113,6 +114,15 @@ class Built:
     needed: Mapping[str, Sequence[float]]  # speeds, by lane family
     moments: Moments
     pools: Mapping[str, Pool]  # GPUs, by type
+
+    def splits(
+        self, program: Program, allocation: Allocation, duals: np.ndarray, tight: float
+    ) -> list[Mapping[int, float]]:
+        """Row → dual at which the speed of a lane is best, for every lane where that is free.
+
+        ``program`` is this one, or one made of its members, arms and lanes.
+        """
+        return splits(program, self.tiers, allocation, duals, tight)
 
 
 def advance(built: Built, allocation: Allocation, duals: np.ndarray | None = None) -> State:

@@ -72,7 +72,7 @@ def rounds(loaded: Loaded, first: Round, request: Request) -> Iterator[Round]:
 def at_best_speeds(found: Round, request: Request) -> Round:
     """The round with prices at which its speeds are the best, as far as that is proved."""
     built, answer = found
-    duals = balanced(answer.program, built.tiers, answer.allocation, answer.duals)
+    duals = balanced(answer.program, built.splits, answer.allocation, answer.duals)
     certificate = certify(answer.program, answer.allocation, duals, request.tolerance)
     if not certificate.holds:
         return found

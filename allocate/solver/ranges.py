@@ -9,15 +9,14 @@ has no such market: there the program is solved again at other capacities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import root_scalar
 
 from allocate.models.program import Activity, Allocation, Program, Resource
-from allocate.models.serving import Tier
-from allocate.solver.balanced import at_best_speeds
+from allocate.solver.balanced import Splits, at_best_speeds
 from allocate.solver.certificate import certify, dual_bound
 from allocate.solver.methods.narrow import narrowed
 from allocate.solver.methods.newton import Result, newton
@@ -39,14 +38,14 @@ def price_ranges(
     allocation: Allocation,
     solve: Solve = near_by,
     progress: Callable[[dict], None] | None = None,
-    tiers: Sequence[Tier] = (),
+    splits: Splits | None = None,
 ) -> dict[str, Range]:
     """For every resource with a price: (lowest, highest) capacity at which it still holds.
 
     None is an end that is not known: it was not met within eight times the capacity more, or
     what was found could not be certified. ``solve`` finds prices and an allocation from a
     start; ``progress`` is told ``{"phase": "ranges", "done": n, "of": all}`` before each;
-    ``tiers`` are the lanes of the program, which run at their best speeds.
+    ``splits`` tells the prices at which the lanes of the program run at their best speeds.
     """
     noise = 1e-9 * max(abs(program.welfare(allocation)), 1e-300)
     priced = []
@@ -62,7 +61,7 @@ def price_ranges(
         low, high = (
             _traded(program, near, resource, duals, value, sign, solve)
             if resource.rows
-            else _searched(near, resource, duals, value, sign, tiers)
+            else _searched(near, resource, duals, value, sign, splits)
             for sign in (-1.0, 1.0)
         )
         out[resource.path] = low, high
@@ -161,7 +160,7 @@ def price_at(
     resource: Resource,
     capacity: float,
     start: np.ndarray,
-    tiers: Sequence[Tier] = (),
+    splits: Splits | None = None,
 ) -> tuple[float, np.ndarray]:
     """(price of a resource, prices of the rows) at another capacity, from prices near by.
 
@@ -173,13 +172,15 @@ def price_at(
         found = near_by(changed, start)
         ended = found.allocation is not None
     else:
-        found = newton(changed, start, max_iterations=40, tolerance=1e-8, allocate=bool(tiers))
+        found = newton(
+            changed, start, max_iterations=40, tolerance=1e-8, allocate=splits is not None
+        )
         ended = found.converged
     if not ended or found.levels is None:
         raise ArithmeticError
     duals = found.duals
-    if found.allocation is not None:
-        duals = at_best_speeds(changed, tiers, found.allocation, duals)
+    if splits is not None and found.allocation is not None:
+        duals = at_best_speeds(changed, splits, found.allocation, duals)
     return changed.value_of(resource, duals, found.levels), found.duals
 
 
@@ -189,7 +190,7 @@ def _searched(
     duals: np.ndarray,
     value: float,
     sign: float,
-    tiers: Sequence[Tier],
+    splits: Splits | None,
 ) -> float | None:
     """The capacity nearest to the present one, in one direction, where the price leaves."""
     capacity = float(resource.capacity or 0.0)
@@ -199,7 +200,7 @@ def _searched(
         """How far outside the band the price is, as a share of it; raises if it has none."""
         nonlocal start
         moved = capacity * (1.0 + sign * step)
-        price, start = price_at(program, resource, moved, start, tiers)
+        price, start = price_at(program, resource, moved, start, splits)
         return abs(price - value) / (BAND * abs(value)) - 1.0
 
     try:

@@ -120,12 +120,13 @@ class _Work:
 
     def _spans(self) -> dict[str, Range]:
         """How far each price holds, with speeds to choose from for other capacities too."""
-        at, tiers, tell = self.final, self._found.built.tiers, self.request.progress
-        if self.whole is None and tiers:
+        at, built, tell = self.final, self._found.built, self.request.progress
+        if self.whole is None and built.tiers:
             wider = widened(self.loaded, self._found, self.request)
             if wider is not None:
-                at, tiers = wider.answer, wider.built.tiers
-        return price_ranges(at.program, at.duals, at.allocation, progress=tell, tiers=tiers)
+                at, built = wider.answer, wider.built
+        splits = built.splits if built.tiers else None
+        return price_ranges(at.program, at.duals, at.allocation, progress=tell, splits=splits)
 
     def _solve(self) -> None:
         config, classes = self.loaded.config, self.loaded.classes

@@ -1,10 +1,12 @@
 """Prices where two scarcities of a lane meet: what solving again with more of one gains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import allocate
-from allocate.solver.balanced import balanced, splits
+from allocate.solver.balanced import balanced
 
 FLEET = "examples/fleet.yaml"
 BATCH = "deployments.large_h200.max_batch"
@@ -39,24 +41,25 @@ def test_what_is_built_into_a_replica_is_worth_what_more_of_it_gains(base, path)
 
 
 def test_another_split_is_a_dual_too_and_is_brought_back(base):
-    program, tiers, allocation = base.program, base.built.tiers, base.allocation
+    program, splits, allocation = base.program, base.built.splits, base.allocation
     mine = [
         s
-        for s in splits(program, tiers, allocation, base.duals)
-        if program.rows[s.rows[0]].name.startswith("large_h200")
+        for s in splits(program, allocation, base.duals, 1e-6)
+        if program.rows[min(s)].name.startswith("large_h200")
     ]
     assert mine, "the lane runs where places and busy time meet"
     wrong = base.duals.copy()
     for split in mine:
-        busy, batch, _ = split.rows
+        busy, batch, _ = split
         limit = price_of(base, BATCH).capacity
         wrong[batch], wrong[busy] = 0.0, wrong[busy] + limit * wrong[batch]
     assert program.dual(wrong) == pytest.approx(program.dual(base.duals), rel=1e-8)
     assert not np.allclose(wrong, base.duals, rtol=1e-2)
-    back = balanced(program, tiers, allocation, wrong)
+    back = balanced(program, splits, allocation, wrong)
     for split in mine:
-        assert back[list(split.rows)] == pytest.approx(base.duals[list(split.rows)], rel=1e-5)
+        assert back[list(split)] == pytest.approx(base.duals[list(split)], rel=1e-5)
 
 
 def test_without_lanes_nothing_moves(base):
-    assert balanced(base.program, (), base.allocation, base.duals) is base.duals
+    built = replace(base.built, tiers=())
+    assert balanced(base.program, built.splits, base.allocation, base.duals) is base.duals

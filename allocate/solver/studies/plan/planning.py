@@ -243,8 +243,8 @@ def _with_ranges(base: Solution, tell: Callable[[dict], None]) -> Solution:
     """The answer with how far its prices hold."""
     if not base.certificate.holds:
         return base
-    tiers = base.built.tiers
-    spans = price_ranges(base.program, base.duals, base.allocation, progress=tell, tiers=tiers)
+    splits = base.built.splits if base.built.tiers else None
+    spans = price_ranges(base.program, base.duals, base.allocation, progress=tell, splits=splits)
     return replace(base, ranges=spans)
 
 

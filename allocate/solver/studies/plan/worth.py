@@ -8,7 +8,7 @@ so that the gain of going there is a certified one and the price there is seen t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from scipy.optimize import root_scalar
 
 from allocate.errors import ConfigError, SolveError
 from allocate.models.program import Program, Resource
-from allocate.models.serving import Tier
+from allocate.solver.balanced import Splits
 from allocate.solver.methods.narrow import narrowed
 from allocate.solver.price_list import Price
 from allocate.solver.ranges import held_when_traded, price_at
@@ -172,7 +172,7 @@ def stop(solution: Solution, path: str, edge: float) -> float | None:
         for r, _ in resource.rows:
             start[r] *= EDGE
         return held_when_traded(program, near, resource, start, edge, sign)
-    return _searched(near, resource, duals, edge, sign, solution.built.tiers)
+    return _searched(near, resource, duals, edge, sign, solution.built.splits)
 
 
 def _searched(
@@ -181,11 +181,11 @@ def _searched(
     duals: np.ndarray,
     edge: float,
     sign: float,
-    tiers: Sequence[Tier],
+    splits: Splits,
 ) -> float | None:
     """The same where a decision multiplies the capacity: by solving at other capacities."""
     capacity = float(resource.capacity or 0.0)
-    excess = _excess(program, resource, duals, edge, sign, tiers)
+    excess = _excess(program, resource, duals, edge, sign, splits)
     inside = 0.0
     try:
         for step in _STEPS if sign > 0 else (0.1, 0.4, 0.7, 0.9, 0.98):
@@ -204,7 +204,7 @@ def _excess(
     duals: np.ndarray,
     edge: float,
     sign: float,
-    tiers: Sequence[Tier],
+    splits: Splits,
 ) -> Callable[[float], float]:
     """How far a price is above ``edge`` once the capacity has moved by a share of itself."""
     capacity = float(resource.capacity or 0.0)
@@ -214,7 +214,7 @@ def _excess(
         nonlocal start
         if step not in known:
             moved = capacity * (1.0 + sign * step)
-            price, start = price_at(program, resource, moved, start, tiers)
+            price, start = price_at(program, resource, moved, start, splits)
             known[step] = abs(price) - abs(edge)
         return known[step]
 
