@@ -125,12 +125,17 @@ class Built:
         return splits(program, self.tiers, allocation, duals, tight)
 
 
-def advance(built: Built, allocation: Allocation, duals: np.ndarray | None = None) -> State:
-    """The state that an answer implies: capability, its worth, and with prices finer speeds."""
+def advance(
+    built: Built, allocation: Allocation, duals: np.ndarray | None = None, worth: float = 1e-10
+) -> State:
+    """The state that an answer implies: capability, its worth, and with prices finer speeds.
+
+    A speed joins the menu where it is expected to gain the share ``worth`` of the welfare.
+    """
     state = built.state
     if duals is not None and built.config.deployments:
         used = speeds_in_use(built.program, allocation)
-        better = vertices(built.program, built.tiers, allocation, duals)
+        better = vertices(built.program, built.tiers, allocation, duals, worth)
         grid = refined(built.config, state.grid, used, built.needed, better)
         state = replace(state, grid=grid)
     if built.config.training is None:

@@ -14,6 +14,7 @@ members × arms × rows is ever made.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -271,6 +272,14 @@ class Stream:
             period=take(self.period),
             stake=take(self.stake),
         )
+
+    def users(self, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """(members, arms), increasing, among which are all pairs that may use one of the rows."""
+        groups, slots = np.nonzero(np.isin(self.rows, rows))
+        start, _, _, slot, _ = self._by_arm
+        entries = np.append(0, np.cumsum(np.isin(slot, slots)))
+        arms = np.flatnonzero(entries[start[1:]] > entries[start[:-1]])
+        return np.flatnonzero(np.isin(self.group, groups)), arms
 
     # --- use -------------------------------------------------------------------------------
 

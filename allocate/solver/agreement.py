@@ -24,6 +24,7 @@ from allocate.solver.certificate import certify
 
 _REFINEMENTS = 10
 _FIXED_POINT = 30
+_WORTH = 0.01  # of the tolerance: what a speed must gain, as a share of the welfare
 _QUIET = 2  # rounds that gain nothing before the menu is left alone
 _MIXED = 4  # rounds from which the next numbers are guessed
 _PARALLEL = 1e-3  # rounds that say so nearly the same count as one
@@ -44,10 +45,11 @@ def rounds(loaded: Loaded, first: Round, request: Request) -> Iterator[Round]:
     alone until they stand still.
     """
     latest, quiet, path = first, 0, _Path()
+    worth = _WORTH * request.tolerance
     for number in range(_REFINEMENTS + _FIXED_POINT):
         built, answer = latest
         refine = number < _REFINEMENTS and quiet < _QUIET
-        state = advance(built, answer.allocation, answer.duals if refine else None)
+        state = advance(built, answer.allocation, answer.duals if refine else None, worth)
         if moved(built.state, state) <= _AGREED and state.grid == built.state.grid:
             return
         state = path.onward(built.state, state)

@@ -19,7 +19,7 @@ from allocate.models.program import Allocation, Program
 _TIGHT = 1e-6  # of the scarcest: what is needed as much as that is scarce too
 _SAME = 1e-8  # of the dual: no change
 _NEARLY = 0.15  # … where the menu is coarse beside the best speed
-_EACH = 1e8  # members · arms · splits: beyond, splits are not tried one by one
+_PAIRS = 3e7  # members · arms: beyond, splits are left as they are
 
 Split = Mapping[int, float]  # row → dual at which a lane's speed is best
 
@@ -47,19 +47,36 @@ def balanced(
     found = splits(program, allocation, duals, _TIGHT)
     if not found:
         return duals
-    most = program.dual(duals)
+    if sum(len(s.rate) * len(s.arms) for s in program.streams) > _PAIRS:
+        return duals
+    profits = [s.profits(duals) for s in program.streams]
+    most = program.dual(duals, profits)
     most += _SAME * program.scale(most)
-
-    together = _with(duals, found)
-    if program.dual(together) <= most:
-        return together
-    pairs = sum(len(s.rate) * len(s.arms) for s in program.streams)
     out = duals
-    for split in found if pairs * len(found) <= _EACH else ():
+    for split in found:
         tried = _with(out, [split])
-        if program.dual(tried) <= most:
+        before = _repriced(program, tried, split, profits)
+        if program.dual(tried, profits) <= most:
             out = tried
+            continue
+        for mine, block, old in before:
+            mine[block] = old
     return out
+
+
+def _repriced(
+    program: Program, duals: np.ndarray, split: Split, profits: Sequence[np.ndarray]
+) -> list[tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]]:
+    """Write the profits [K, A] that a split changes; what stood there before."""
+    before = []
+    for stream, mine in zip(program.streams, profits, strict=True):
+        members, arms = stream.users(list(split))
+        if not (len(members) and len(arms)):
+            continue
+        block = np.ix_(members, arms)
+        before.append((mine, block, mine[block]))
+        mine[block] = stream.part(members).narrowed(arms).profits(duals)
+    return before
 
 
 def _with(duals: np.ndarray, found: Sequence[Split]) -> np.ndarray:

@@ -25,7 +25,7 @@ def better(speeds, **changes):
     loaded = load_dict(config)
     built = build(loaded.config, loaded.classes, State(grid={"d": speeds}))
     answer = answer_to(built.program, np.zeros(len(built.program.rows)), Request())
-    return vertices(built.program, built.tiers, answer.allocation, answer.duals)
+    return vertices(built.program, built.tiers, answer.allocation, answer.duals, 1e-10)
 
 
 def speed(x):

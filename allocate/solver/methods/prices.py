@@ -30,6 +30,8 @@ _BANDS = (NARROW, 0.15)  # arms so far below the best stay in passes, as prices 
 _WELL = 0.04  # of what a row is used for may be noise: then the prices are known well
 _AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening …
 _AGAIN = 3  # … or it is made again, so many times
+_FREE, _HELD = 1e-6, 1e-2  # ridge of a first step from anywhere, from near the answer
+_CLOSER, _DIGITS = 1e-3, 2e-10  # of the tolerance, to which prices are found; at best
 _MOST_PAIRS = 8_000_000  # pairs of a straight program that are held side by side
 _CLOSE = 1e-7  # tolerance of a program near to one that is solved
 
@@ -61,7 +63,9 @@ def solve_prices(
     """
     crowd = program.streams[0]
     if len(crowd.rate) <= SMALL:
-        return newton(program, duals, progress=progress)
+        ridge = _HELD if warm else _FREE
+        close = max(_DIGITS, _CLOSER * tolerance)
+        return newton(program, duals, tolerance=close, ridge=ridge, progress=progress)
     if (few := alike(program, seed)) is not None:
         found = solve_prices(few.program, duals, tolerance, seed, warm, progress)
         if found.allocation is not None:
