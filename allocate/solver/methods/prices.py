@@ -22,6 +22,7 @@ from allocate.solver.methods.start import first_prices, sampled, settled
 from allocate.solver.methods.straight import straight
 
 SMALL = 3000  # members that are all held apart
+_A_ROW, _APART = 10, 20_000  # … so are those of a program with so few for each row, to a number
 _FIRST = 600  # members of the first sample
 _GROWTH = 13  # at most, from one sample to the next
 _WARM = 0.004  # heat to start from near the answer
@@ -31,7 +32,7 @@ _WELL = 0.04  # of what a row is used for may be noise: then the prices are know
 _AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening …
 _AGAIN = 3  # … or it is made again, so many times
 _FREE, _HELD = 1e-6, 1e-2  # ridge of a first step from anywhere, from near the answer
-_CLOSER, _DIGITS = 1e-3, 2e-10  # of the tolerance, to which prices are found; at best
+_CLOSER, _DIGITS = 3e-3, 2e-10  # of the tolerance, to which prices are found; at best
 _MOST_PAIRS = 8_000_000  # pairs of a straight program that are held side by side
 _CLOSE = 1e-7  # tolerance of a program near to one that is solved
 
@@ -63,9 +64,7 @@ def solve_prices(
     """
     crowd = program.streams[0]
     if len(crowd.rate) <= SMALL:
-        ridge = _HELD if warm else _FREE
-        close = max(_DIGITS, _CLOSER * tolerance)
-        return newton(program, duals, tolerance=close, ridge=ridge, progress=progress)
+        return _held_apart(program, _Known(duals, _WARM), tolerance, warm, progress)
     if (few := alike(program, seed)) is not None:
         found = solve_prices(few.program, duals, tolerance, seed, warm, progress)
         if found.allocation is not None:
@@ -77,14 +76,36 @@ def solve_prices(
             return found
         duals, warm = found.duals, True
     if warm and _near(program, duals, seed):
-        found = _of_crowd(program, _Known(duals, _WARM), tolerance, progress)
+        known = _Known(duals, _WARM)
+        if _few_a_row(program):
+            return _held_apart(program, known, tolerance, True, progress)
+        found = _of_crowd(program, known, tolerance, progress)
         if found.stopped or shortcoming(program, found.dual, found.allocation) <= tolerance:
             return found
         duals = found.duals
     elif warm:
         duals = first_prices(program)
     known = _from_samples(program, duals, seed, progress)
+    if _few_a_row(program):
+        return _held_apart(program, known, tolerance, True, progress)
     return _of_crowd(program, known, tolerance, progress)
+
+
+def _few_a_row(program: Program) -> bool:
+    """Whether so many members are near a tie, some for each row, that all may be held apart."""
+    members = len(program.streams[0].rate)
+    return members <= min(_A_ROW * len(program.rows), _APART)
+
+
+def _held_apart(
+    program: Program, known: _Known, tolerance: float, near: bool, progress: Progress | None
+) -> Result:
+    """By Newton's method with every member held apart."""
+    close = max(_DIGITS, _CLOSER * tolerance)
+    ridge = _HELD if near else _FREE
+    found = newton(program, known.duals, tolerance=close, ridge=ridge, progress=progress)
+    found.iterations += known.iterations
+    return found
 
 
 def _pairs(program: Program) -> int:

@@ -11,7 +11,7 @@ from allocate.models.program import Program
 from allocate.models.stream import Stream
 
 _ALONG = 0.02  # arms this near to the best become cuts with it …
-_MOST, _TOGETHER = (6, 40), 1000  # … so many of each member, together about so many
+_MOST, _TOGETHER = (12, 40), 24_000  # … so many of each member, together about so many
 _FAR = 0.05  # a pair this share of its money below the best arm is forgotten
 
 
