@@ -218,25 +218,33 @@ def _filled(streams: tuple[Stream, ...]) -> set[int]:
 
 
 def _sizes(program: Program, streams: tuple[Stream, ...]) -> np.ndarray:
-    """[rows] what a give is measured against: the capacity, or what all requests would use.
+    """[rows] what a give is measured against: the capacity, or what has to go through the row.
 
-    The second is the mean over arms and a few members, without tokens.
+    That is the use of the requests that may not be declined, however few they are beside the
+    others; where there are none, the use of all.
     """
-    gross = np.zeros(len(program.rows))
+    must, may = (np.zeros(len(program.rows)) for _ in range(2))
     for stream in streams:
-        some = np.flatnonzero(stream.rate > 0)
-        some = some[:: 1 + len(some) // _SAMPLE]
-        opened = stream.menu[stream.group[some]]
-        k, a = np.nonzero(opened)
-        if not len(k):
-            continue
-        amounts = stream.columns(np.zeros(len(program.rows)), some[k], a).amounts.copy()
-        amounts[:, 1:-2] = 0.0
-        use = abs(stream.row_use(some[k], a, amounts, len(program.rows)))
-        share = stream.rate.sum() / stream.rate[some].sum()
-        gross += share * (use @ (stream.rate[some[k]] / opened.sum(axis=1)[k]))
-    scale = np.maximum(np.abs(program.capacity), gross)
+        forced = ~np.isfinite(stream.decline_cost)
+        must += _use(stream, forced & (stream.rate > 0), len(must))
+        may += _use(stream, stream.rate > 0, len(may))
+    scale = np.maximum(np.abs(program.capacity), np.where(must > 0, must, may))
     return np.where(scale > 0, scale, 1.0)
+
+
+def _use(stream: Stream, members: np.ndarray, n_rows: int) -> np.ndarray:
+    """[rows] use of some members, without tokens: the mean over arms and a few of them."""
+    some = np.flatnonzero(members)
+    some = some[:: 1 + len(some) // _SAMPLE]
+    opened = stream.menu[stream.group[some]]
+    k, a = np.nonzero(opened)
+    if not len(k):
+        return np.zeros(n_rows)
+    amounts = stream.columns(np.zeros(n_rows), some[k], a).amounts.copy()
+    amounts[:, 1:-2] = 0.0
+    use = abs(stream.row_use(some[k], a, amounts, n_rows))
+    share = stream.rate[members].sum() / stream.rate[some].sum()
+    return share * (use @ (stream.rate[some[k]] / opened.sum(axis=1)[k]))
 
 
 def _unpriced(stream: Stream) -> Stream:

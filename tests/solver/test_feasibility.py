@@ -231,3 +231,20 @@ def test_both_ways_through_phase_one_agree(name, monkeypatch):
 def test_a_limit_exactly_met_is_kept():
     config = changed(SHORT["calls"][0], models__m__api__requests_per_minute=2.0)
     assert solved(config).welfare == pytest.approx(240.0, rel=1e-9)
+
+
+def test_what_has_to_go_through_is_not_lost_beside_what_may():
+    """A ten-millionth of the requests must be served, at a risk that nobody may take."""
+    config = {
+        "version": 1,
+        "models": {"m": {"quality": 0.9, "wrong_action_rate": 0.1}},
+        "limits": {"risk_per_h": 0},
+        "classes": {
+            "big": {"rate_per_s": 100, "value_usd": 1},
+            "must": {"rate_per_s": 1e-5, "value_usd": 1, "decline": False},
+        },
+    }
+    with pytest.raises(SolveError) as caught:
+        solve(load_dict(config), ranges=False)
+    assert caught.value.status == "infeasible"
+    assert "limits.risk_per_h = 0 needs at least 0.0036" in caught.value.conflicts
