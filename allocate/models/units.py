@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST = 1e50  # no number of the field comes near, and products of a few such can be computed
+
 # Counted things are dimensions of their own, so that tokens never pass for requests.
 _DEFINITIONS = """
 micro- = 1e-6 = u- = µ-
@@ -126,7 +128,8 @@ def convert(text: str, unit: str) -> float:
 class Quantity:
     """Marks a float field: numbers are in ``unit``, texts are converted to it.
 
-    ``Annotated[float, Quantity("USD/h", ge=0)]``; the bounds are in that unit too.
+    ``Annotated[float, Quantity("USD/h", ge=0)]``; the bounds are in that unit too. Where no
+    upper one is said it is ``MOST``.
     """
 
     unit: str
@@ -135,6 +138,10 @@ class Quantity:
     gt: float | None = None
     le: float | None = None
     lt: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.le is None and self.lt is None:
+            object.__setattr__(self, "le", MOST)
 
     def read(self, value: Any) -> Any:
         """Convert a text; refuse what Python would quietly take for a number."""
@@ -156,7 +163,8 @@ class Quantity:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         # Bounds apply to numbers only, so a text with a unit passes an editor's check.
-        return {**handler(schema), "type": ["number", "string"], "unit": self.unit}
+        out = {**handler(schema), "type": ["number", "string"], "unit": self.unit}
+        return {k: v for k, v in out.items() if (k, v) != ("maximum", MOST)}
 
 
 def _check_name(name: str) -> str:

@@ -148,7 +148,7 @@ class Splitting:
     ):
         self.program = program
         n_rows = len(program.rows)
-        payoff, use, shares, forced = [], [], [], []
+        payoff, use, shares, forced, units = [], [], [], [], []
         self.pairs = []
         for stream, ways in zip(program.streams, columns, strict=True):
             member, arm = ways.member, ways.arm
@@ -156,18 +156,21 @@ class Splitting:
             decline = np.where(np.isfinite(stream.decline_cost), stream.decline_cost, 0.0)
             rate = stream.rate[member]
             self.pairs.append((member, arm, ways.amounts[:, 1:-2]))
-            payoff.append(rate * (decline[member] - (own * ways.amounts).sum(axis=1)))
-            use.append(stream.row_use(member, arm, ways.amounts, n_rows) @ sp.diags(rate))
+            uses = stream.row_use(member, arm, ways.amounts, n_rows) @ sp.diags(rate)
+            unit = np.where(np.isfinite(stream.decline_cost[member]), _attainable(program, uses), 1)
+            units.append(unit)
+            payoff.append(unit * rate * (decline[member] - (own * ways.amounts).sum(axis=1)))
+            use.append(uses @ sp.diags(unit))
             present, index = np.unique(member, return_inverse=True)
             shape = (len(present), len(member))
-            ones = np.ones(len(member))
-            shares.append(sp.csr_matrix((ones, (index, np.arange(len(member)))), shape=shape))
+            shares.append(sp.csr_matrix((unit, (index, np.arange(len(member)))), shape=shape))
             forced.append(~np.isfinite(stream.decline_cost[present]))
         unit = program.unit_profit(duals)
         self.squares = [t for t in program.terms if not t.pieces(unit)]
         self.unit = _level_scales(program, use)
         self.rays = _rays(program, duals, ratios or {})
         fan_cost, fan_use, self.fan_unit = _fan(program, self.rays, self.unit)
+        self.share = np.concatenate(units)
         self.n_x, n_act = sum(len(m) for m, _, _ in self.pairs), len(program.activities)
         n_more = len(self.rays) + len(self.squares)  # one epigraph variable a square term
         act_use = program.use @ sp.diags(self.unit)
@@ -191,7 +194,7 @@ class Splitting:
         self.limit = np.concatenate([program.capacity / size + give, np.ones((~must).sum())])
         self.equal, self.forced = split[must], int(must.sum())
         self.high = np.concatenate(
-            [np.ones(self.n_x), program.upper / self.unit, np.full(n_more, np.inf)]
+            [1.0 / self.share, program.upper / self.unit, np.full(n_more, np.inf)]
         )
         for y, n, *_ in self.rays:
             self.high[self.n_x + np.array([y, n])] = 0.0  # the fan stands for them
@@ -247,12 +250,13 @@ class Splitting:
     def _allocation(self, x: np.ndarray) -> Allocation:
         flows, at = [], 0
         for stream, (member, arm, tokens) in zip(self.program.streams, self.pairs, strict=True):
-            part = x[at : at + len(member)]
+            solved = x[at : at + len(member)]
+            part = solved * self.share[at : at + len(member)]
             at += len(member)
             total = np.bincount(member, part, len(stream.rate))[member]
             forced = ~np.isfinite(stream.decline_cost)[member]
             part = part / np.where(forced | (total > 1.0), np.maximum(total, 1e-300), 1.0)
-            keep = part > 1e-12
+            keep = solved > 1e-12
             requests = part[keep] * stream.rate[member[keep]]
             flows.append(merged(stream, Flows(member[keep], arm[keep], requests, tokens[keep])))
         found = x[self.n_x : self.n_x + len(self.unit)] * self.unit
@@ -261,6 +265,19 @@ class Splitting:
             found[y] += level
             found[n] += level * per_unit
         return Allocation(tuple(flows), found)
+
+
+def _attainable(program: Program, use: sp.csc_matrix) -> np.ndarray:
+    """[columns] the share of its member that each can serve alone, by what no activity supplies.
+
+    A linear program sees no share of a billionth; in this unit all that can be had is near 1.
+    """
+    made = np.asarray(program.use.minimum(0.0).sum(axis=1)).ravel() < 0
+    rows = np.flatnonzero((program.capacity > 0) & ~made)
+    if not len(rows):
+        return np.ones(use.get_shape()[1])
+    most = (sp.diags(1.0 / program.capacity[rows]) @ use[rows]).max(axis=0)
+    return 1.0 / np.maximum(most.toarray().ravel(), 1.0)
 
 
 def _in_proportion(program: Program, duals: np.ndarray) -> bool:

@@ -79,3 +79,24 @@ def test_the_answer_does_not_hang_on_the_seed(small_crowds: None) -> None:
     start = first_prices(program)
     values = [solve_prices(program, start, seed=s).dual for s in (0, 1)]
     assert values[0] == pytest.approx(values[1], rel=2e-6)
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e9, 1e20, 1e45])
+def test_a_budget_for_next_to_nothing_of_a_class_is_spent(rate: float) -> None:
+    """Of the requests of a class a thousand an hour can be paid, however many there are."""
+    config = {
+        "version": 1,
+        "models": {"m": {"quality": 0.9, "cost_per_task_usd": 0.1}},
+        "budgets": {"money_usd": 100.0},
+        "classes": {
+            "many": {"rate_per_s": rate, "value_usd": 1.0},
+            "some": {"rate_per_s": 1.0, "value_usd": 1.0},
+        },
+    }
+    loaded = load_dict(config)
+    program = build(loaded.config, loaded.classes).program
+    found = solve_prices(program, first_prices(program))
+    assert found.allocation is not None
+    proof = certify(program, found.allocation, found.duals)
+    assert proof.holds, proof
+    assert proof.primal == pytest.approx(800.0, rel=1e-9)
