@@ -63,4 +63,5 @@ def test_where_the_solver_stopped_does_not_matter(case):
         other = towards(program, duals, requests, last)
         found = shared_as_used(program, other, requests)
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-6 * expected.max())
-    assert np.abs(other - duals).max() > 1e-3 * duals.max()  # there was something to choose
+        moved = np.abs(other - duals) / np.maximum(duals, 1e-3)
+        assert moved.max() > 1e-2  # there was something to choose
