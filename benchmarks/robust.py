@@ -140,7 +140,11 @@ def make(name: str, classes: int, seed: int) -> Program:
 def _met_exactly(program: Program) -> Program:
     """Capacities that are what is used when there is plenty: full, and worth nothing."""
     plenty = replace(
-        program, rows=tuple(replace(r, capacity=1e3 * r.capacity) for r in program.rows)
+        program,
+        rows=tuple(replace(r, capacity=1e3 * r.capacity) for r in program.rows),
+        activities=tuple(
+            replace(a, upper=1e3 * a.upper) if a.loose else a for a in program.activities
+        ),
     )
     found = solve_prices(plenty, first_prices(plenty), 1e-8)
     if found.allocation is None:
@@ -150,7 +154,7 @@ def _met_exactly(program: Program) -> Program:
         replace(r, capacity=float(u)) if r.capacity > 0 and u > 0 else r
         for r, u in zip(program.rows, use, strict=True)
     )
-    return replace(program, rows=rows)
+    return replace(plenty, rows=rows)
 
 
 def run_one(name: str, classes: int, seed: int) -> Record:

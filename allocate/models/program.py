@@ -255,6 +255,11 @@ class Program:
             uses = dict(activities[i].uses)
             uses[r] = uses.get(r, 0.0) - weight * step
             activities[i] = replace(activities[i], uses=tuple(uses.items()))
+        grown = {r for r, weight in resource.rows if weight * step > 0}
+        for i, a in enumerate(activities):
+            most = [2.0 * rows[r].capacity / v for r, v in a.uses if r in grown and v > 0]
+            if a.loose and most:  # a row binds before it, in the larger program too
+                activities[i] = replace(a, upper=max(a.upper, *most))
         resources = tuple(
             replace(s, capacity=capacity) if s.path == resource.path else s for s in self.resources
         )

@@ -194,7 +194,7 @@ class Splitting:
         self.limit = np.concatenate([program.capacity / size + give, np.ones((~must).sum())])
         self.equal, self.forced = split[must], int(must.sum())
         self.high = np.concatenate(
-            [1.0 / self.share, program.upper / self.unit, np.full(n_more, np.inf)]
+            [np.ones(self.n_x), program.upper / self.unit, np.full(n_more, np.inf)]
         )
         for y, n, *_ in self.rays:
             self.high[self.n_x + np.array([y, n])] = 0.0  # the fan stands for them
@@ -268,11 +268,11 @@ class Splitting:
 
 
 def _attainable(program: Program, use: sp.csc_matrix) -> np.ndarray:
-    """[columns] the share of its member that each can serve alone, by what no activity supplies.
+    """[columns] the share of its member that each can serve alone, by what nothing adds to.
 
     A linear program sees no share of a billionth; in this unit all that can be had is near 1.
     """
-    made = np.asarray(program.use.minimum(0.0).sum(axis=1)).ravel() < 0
+    made = sum(np.asarray(u.minimum(0.0).sum(axis=1)).ravel() for u in (program.use, use)) < 0
     rows = np.flatnonzero((program.capacity > 0) & ~made)
     if not len(rows):
         return np.ones(use.get_shape()[1])
