@@ -49,7 +49,8 @@ def whole_numbers(answer: Any, solve: Callable[[Program, np.ndarray], Any]) -> W
 
     def tried(numbers: Numbers) -> Any | None:
         program = _bought(answer.program, numbers)
-        if np.any(program.capacity < np.minimum(0.0, _padded(answer.program.capacity, counts))):
+        least = np.minimum(0.0, _padded(answer.program.capacity, counts))
+        if np.any((program.capacity < least) & ~_supplied(program)):
             return None  # more than can be bought
         return solve(program, _padded(answer.duals, counts))
 
@@ -154,6 +155,13 @@ def _report(
 
 
 # --- programs ------------------------------------------------------------------------------
+
+
+def _supplied(program: Program) -> np.ndarray:
+    """[rows] whether some activity makes more of it, such as GPUs that are rented."""
+    out = np.zeros(len(program.rows), bool)
+    out[[r for a in program.activities for r, v in a.uses if v < 0]] = True
+    return out
 
 
 def _padded(values: np.ndarray, counts: Sequence[Count]) -> np.ndarray:
