@@ -1,9 +1,10 @@
 """Training × routing globally: gap, time and solves on random configs and on an example.
 
-    python -m benchmarks.exact [--instances 50] [--seconds 60] [--config FILE ...]
+    python -m benchmarks.exact [--instances 50] [--seconds 60] [--config FILE ...] [--redraw]
 
-Random configs have one to four models that can be trained, in turn. ``fixed point`` is the
-welfare that routing and training settle at without a search.
+The results are in results/exact.json, the tables in docs/exact.md. Random configs have one to
+four models that can be trained, in turn. ``fixed point`` is the welfare that routing and training
+settle at without a search.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ import allocate
 from allocate.models.loader import Loaded, load_dict
 from allocate.solver.solve import solve
 from benchmarks import results
+from benchmarks.success import machine
+
+NAME = "exact"
+DOCS = results.HERE.parent / "docs" / "exact.md"
 
 
 def measured(name: str, loaded: Loaded, seconds: float) -> dict[str, Any]:
@@ -60,26 +65,47 @@ def table(records: list[dict[str, Any]]) -> str:
     return results.markdown(head, rows)
 
 
+def told(document: dict[str, Any]) -> str:
+    """Both tables, and what they were measured with."""
+    asked, configs = document["seconds"], document["configs"]
+    head = ("config", "trained models", "status", "gap", "points", "solves", "search s", "stopped")
+    rows = [
+        (f"`{r['name']}`", str(r["models"]), r["status"], results.number(r["relative_gap"]),
+         str(r["points"]), str(r["solves"]), results.seconds(r["search_s"]), r["stopped"] or "")
+        for r in configs
+    ]  # fmt: skip
+    parts = [
+        f"{results.about(document['machine'])}; searches of {asked:g} s at most.",
+        table(document["random"]),
+    ]
+    return "\n\n".join([*parts, results.markdown(head, rows)] if rows else parts)
+
+
 def main() -> None:
-    """Measure, print a table, and keep the results."""
+    """Measure, write the tables, and keep the results."""
     from tests.solver.exact.cases import random
 
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     asked.add_argument("--instances", type=int, default=50)
     asked.add_argument("--seconds", type=float, default=60.0)
     asked.add_argument("--config", type=Path, action="append", default=[])
+    asked.add_argument("--redraw", action="store_true", help="the tables of the last results only")
     how = asked.parse_args()
-    records, configs = [], []
+    if how.redraw:
+        results.put(NAME, told(results.read(NAME) or {}), DOCS)
+        return
+    document: dict[str, Any] = {"machine": machine(), "seconds": how.seconds}
+    document |= {"random": [], "configs": []}
+    for path in how.config:
+        document["configs"].append(measured(path.name, allocate.load(path), how.seconds))
+        print(document["configs"][-1], flush=True)
     for i in range(how.instances):
         record = measured(f"random {i}", load_dict(random(i, 1 + i % 4)), how.seconds)
-        records.append(record)
+        document["random"].append(record)
         print(record, flush=True)
-        results.write("exact", {"random": records, "configs": configs})
-    for path in how.config:
-        configs.append(measured(path.name, allocate.load(path), how.seconds))
-        print(configs[-1], flush=True)
-        results.write("exact", {"random": records, "configs": configs})
-    print(table(records))
+        results.write(NAME, document)
+    print(told(document))
+    results.put(NAME, told(document), DOCS)
 
 
 if __name__ == "__main__":

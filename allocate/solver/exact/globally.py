@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,8 @@ from allocate.solver.certificate import certify
 from allocate.solver.exact.amounts import Amounts, Point
 from allocate.solver.exact.branching import Limits, Search, search
 from allocate.solver.global_certificate import GlobalCertificate, Proof, certify_globally
-from allocate.solver.methods.newton import newton
+from allocate.solver.methods.newton import Result, newton
+from allocate.solver.methods.start import first_prices
 
 GAP = 1e-4  # relative; the tolerance of a global claim unless a larger one is asked for
 _GOODS = 5  # with more the corners of the box alone are too many
@@ -180,9 +181,18 @@ def _searched(
     problem: Amounts
     few = sum(len(s.rate) * len(s.arms) for s in goods.program.streams) <= _FEW
 
+    def starts(program: Program, near: np.ndarray) -> Iterator[np.ndarray]:
+        """Prices to begin with; those from nothing take long, where it is large."""
+        yield near
+        if few:
+            yield first_prices(program)
+        yield start
+        if not few:
+            yield first_prices(program)
+
     def solved(program: Program, prices: np.ndarray) -> Answer:
         """Prices first, which are cheap; an allocation only where it could be the best."""
-        found = newton(program, prices, tolerance=_PRICES, allocate=False)
+        found = priced(program, starts(program, prices))
         rough = bounded(program, found.duals, quiet)
         enough = problem.best + 0.1 * tolerance * abs(problem.best) if problem.points else known
         if rough.certificate.dual <= enough or not (found.converged or few):
@@ -192,6 +202,22 @@ def _searched(
     problem = Amounts(goods, solved, start, known, told)
     limits = Limits(lambda best: _AIM * tolerance * abs(best), seconds)
     return problem, search(problem, limits)
+
+
+def priced(program: Program, starts: Iterable[np.ndarray]) -> Result:
+    """Prices from the first start at which Newton's method does not stall; else the best of all.
+
+    Prices of a point beside it are near, but may stand at a kink that the method cannot leave.
+    """
+    best: Result | None = None
+    for start in starts:
+        found = newton(program, start, tolerance=_PRICES, allocate=False)
+        if best is None or found.dual < best.dual:
+            best = found
+        if found.converged:
+            break
+    assert best is not None, "there must be a start"
+    return best
 
 
 def bounded(program: Program, duals: np.ndarray, request: Request) -> Answer:

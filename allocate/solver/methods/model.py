@@ -31,6 +31,7 @@ from allocate.solver.methods.curvature import add_curvature
 from allocate.solver.methods.pricing import Pool, Pricing
 
 _HAIR = 1e-6  # of a row that nothing may use is taken to be free
+_NOTHING = 1e-100  # of a row's own unit: no unit of a price is to be told from such a flow
 solver: Any = _clarabel  # its compiled module carries no types
 
 
@@ -259,6 +260,7 @@ class _Units:
             return np.where(x > 0, 1.0 / np.where(x > 0, x, 1.0), otherwise)
 
         gross = np.abs(program.capacity) + flow
+        gross = np.where(gross > _NOTHING, gross, 0.0)
         priced = np.abs(program.cost) + np.asarray(abs(program.use).T @ at.duals).ravel()
         own = program.cost != 0  # prices may vanish, a cost does not
         level = np.where(own, scale / np.where(own, priced, 1.0), 0.0)
@@ -294,14 +296,17 @@ class _Problem:
         self.tied = np.flatnonzero(members.tied[pairs.member])
         self.may_decline = np.flatnonzero(members.tied & np.isfinite(members.decline))
         self.surplus_of = np.cumsum(members.tied) - 1
+        self.price = units.price[self.free]
 
     def solve(self, gradient: np.ndarray, hessian: np.ndarray, ridge: float) -> Step | None:
         """The step, or None where numbers fail."""
         units, free = self.units, self.free
         price, scale = units.price[free], units.scale
         n_d, n_s, n_b = len(free), int(self.members.tied.sum()), len(self.bounded)
+        finer = self._finer(hessian)
+        price = self.price = price * finer
         curve = hessian[np.ix_(free, free)] * np.outer(price, price) / scale
-        curve[np.diag_indices(n_d)] += ridge * units.weight[free] + 1e-15
+        curve[np.diag_indices(n_d)] += ridge * units.weight[free] * finer**2 + 1e-15
         full = [sp.csc_matrix(np.triu(curve)), sp.csc_matrix((n_s + n_b, n_s + n_b))]
         cap = self.program.upper[self.kept][self.bounded] / units.level[self.kept][self.bounded]
         linear = np.concatenate([gradient[free] * price / scale, np.ones(n_s), cap])
@@ -320,10 +325,23 @@ class _Problem:
         duals[free] = np.maximum(duals[free] + price * change, 0.0)
         return Step(duals, decrease, *self._primal(duals, multipliers), self.idle)
 
+    def _finer(self, hessian: np.ndarray) -> np.ndarray:
+        """[free] by how much less than its unit a price is to move, in a program with terms.
+
+        Where a term is hardly used it bends, or ends, at a tiny change of a price; in their
+        own units the numbers of the quadratic program would be too far apart to solve it.
+        """
+        free, price = self.free, self.units.price[self.free]
+        if not self.program.terms:
+            return np.ones(len(free))
+        limit = np.minimum(price, _reach(self.cuts)[free]) if self.cuts else price
+        bent = np.sqrt(hessian[free, free] / self.units.scale) * limit
+        return limit / price / np.maximum(bent, 1.0)
+
     def _rows(self, n_d: int, n_s: int, n_b: int) -> _Rows:
         program, units, pairs, members = self.program, self.units, self.pairs, self.members
         free, scale, kept, tied = self.free, self.units.scale, self.kept, self.tied
-        per_price = sp.diags(units.price[free])
+        per_price = sp.diags(self.price)
         rows = _Rows(n_d, n_s, n_b)
         owner = pairs.member[tied]
         weight = pairs.rate[tied] / scale
@@ -351,7 +369,7 @@ class _Problem:
             slopes = np.array([r.slope[free] / r.size for r in self.cuts])
             values = np.array([r.value / r.size for r in self.cuts])
             rows.add(-values, d=sp.csr_matrix(slopes) @ per_price)
-        rows.add(self.at.duals[free] / units.price[free], d=-sp.identity(n_d))
+        rows.add(self.at.duals[free] / self.price, d=-sp.identity(n_d))
         return rows
 
     def _primal(
@@ -427,6 +445,12 @@ class _Cut:
     slope: np.ndarray
     value: float
     size: float
+
+
+def _reach(cuts: Sequence[_Cut]) -> np.ndarray:
+    """[rows] the change of a price that moves some cut by its size."""
+    slope = np.max([np.abs(c.slope) / c.size for c in cuts], axis=0)
+    return 1.0 / np.maximum(slope, 1e-300)
 
 
 def _term_tangents(

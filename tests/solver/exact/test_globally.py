@@ -125,6 +125,14 @@ def test_a_grid_over_capabilities_agrees(seed, models):
     assert direct(config, at) == pytest.approx(problem.best, rel=1e-5)  # and can be had
 
 
+def test_a_stalled_start_does_not_leave_a_bound_loose():
+    """Beside a point where one model is hardly trained, prices from there lead nowhere."""
+    found = solve(load_dict(random(5, 2)), ranges=False, search_s=300.0)
+    of = found.to_dict()["global_optimum"]
+    assert of["holds"]
+    assert of["points"] < 60  # 240 did not do
+
+
 def test_the_bound_holds_whatever_the_prices():
     config = random(3, 2)
     goods, problem, _ = searched(config, splits=6, gap=0.0)

@@ -95,6 +95,21 @@ def test_a_number_at_its_bound_has_the_slope_of_its_one_side():
     assert found.above.welfare == pytest.approx(-0.05, rel=1e-6)  # the cheap model's wrong actions
 
 
+@pytest.mark.slow
+def test_where_a_speed_has_to_move_welfare_still_has_its_derivative():
+    """More places on a lane that runs where places and busy time meet: worth their price."""
+    solution = allocate.solve(EXAMPLES / "fleet.yaml", ranges=False, tolerance=1e-8)
+    slopes = Slopes(optimum_of(solution))
+    path = "deployments.large_h200.max_batch"
+    found = slopes.of(next(p for p in parameters(solution.loaded)[0] if p.path == path))
+    price = next(p.value for p in solution.prices if p.resource == path)
+    assert price > 0.1
+    assert found.both is not None
+    assert found.both.welfare == pytest.approx(price, rel=1e-4)
+    assert np.all(np.isnan(found.both.prices))
+    assert "speed of a lane has to move" in str(found.reason)
+
+
 def test_large_changes_are_solved_again_and_told_in_words():
     solution = allocate.solve(EXAMPLES / "paper_two_models.yaml", ranges=False)
     document = sensitivity(solution, Ask(only=("models.cheap.quality",))).to_dict()

@@ -13,13 +13,14 @@ from functools import cached_property
 
 import numpy as np
 
+from allocate.models.lanes import listed
 from allocate.models.loader import Loaded
 from allocate.models.narrowing import Narrow, carried, narrowed
 from allocate.models.parameters import Parameter, moved
 from allocate.models.program import Program
 from allocate.models.state import Built, advance
 from allocate.solver.answer import Request, answer_to
-from allocate.solver.certificate import Certificate, certify
+from allocate.solver.certificate import Certificate, certify, row_scales
 from allocate.solver.methods.start import settled
 from allocate.solver.solution import Solution
 from allocate.solver.studies.sensitivity.directions import Directions, sizes
@@ -30,6 +31,8 @@ _STEPS = 12  # of Newton
 _EXACT = 1e-13  # relative change of the last step
 _PROVED = 1e-9  # gap at which a polished point is an optimum
 _CLOSE = 1e-7  # gap from which Newton's method starts
+_MET = 1e-6  # of the scarcest: what is needed as much as that is scarce too
+_HAIR = 1e-6  # of a row: so near full it is one that meets another at a lane's speed
 _NUDGE = 1e-6  # relative, of a number of the state
 Key = tuple[str, str]
 
@@ -42,7 +45,8 @@ class Unsettled(Exception):
 class Optimum:
     """A polished optimum on its face.
 
-    ``face`` with its weak constraints; ``numbers`` are those of the state, by kind and model.
+    ``face`` with its weak constraints; ``numbers`` are those of the state, by kind and model;
+    ``meeting`` the rows of lanes, by name, that run where scarcities of a replica meet.
     """
 
     loaded: Loaded
@@ -50,6 +54,7 @@ class Optimum:
     face: Face
     point: Point
     numbers: dict[Key, float]
+    meeting: tuple[frozenset[str], ...] = ()
 
     # --- programs ----------------------------------------------------------------------------
 
@@ -163,6 +168,18 @@ class Optimum:
         return Optimum(there, self.narrow, self.face, self.point, self.numbers)
 
     @cached_property
+    def apart(self) -> np.ndarray:
+        """Rows with a price and a hair of room: the lane's speed is not quite where limits meet."""
+        names, program = frozenset().union(*self.meeting), self.base.program
+        allocation = self.system().allocation(self.point)
+        gross = row_scales(program, allocation)
+        money = program.scale(program.welfare(allocation))
+        near = np.abs(program.capacity - program.usage(allocation)) <= _HAIR * gross
+        near &= self.point.mu * gross > _MET * _HAIR * money
+        off = np.setdiff1d(np.flatnonzero(near), self.face.rows)
+        return np.array([r for r in off if program.rows[r].name in names], int)
+
+    @cached_property
     def certified(self) -> Certificate:
         """What the judge says of it."""
         system = self.system()
@@ -189,10 +206,34 @@ def optimum_of(solution: Solution) -> Optimum:
         allocation, duals = again.allocation, again.duals
     face = face_of(small.program, allocation, duals)
     point = _point(small.program, face, allocation, duals)
-    found = polished(Optimum(solution.loaded, narrow, face, point, dict(numbers)))
-    if not found.certified.holds:
+    meeting = _meeting(solution)
+    found = polished(Optimum(solution.loaded, narrow, face, point, dict(numbers), meeting))
+    if not _proved(found):
         raise Unsettled("no exact optimum was found near the answer")
     return found
+
+
+def _proved(found: Optimum) -> bool:
+    """Whether the judge finds nothing better, but for a speed a hair off where limits meet.
+
+    Where a speed is told to a ten-millionth, one of two limits that meet there has that much
+    room and yet its price: what it costs to the dual is no gap of the answer's.
+    """
+    judged, program = found.certified, found.base.program
+    rows = found.apart
+    room = program.capacity - program.usage(found.system().allocation(found.point))
+    hair = float(found.point.mu[rows] @ np.maximum(room[rows], 0.0))
+    gap = judged.relative_gap - hair / program.scale(judged.primal)
+    return judged.max_violation <= _PROVED and gap <= _PROVED
+
+
+def _meeting(solution: Solution) -> tuple[frozenset[str], ...]:
+    """Rows of every lane that may run at any speed, and runs where two of them are full."""
+    program, built = solution.program, solution.built
+    found = built.splits(program, solution.allocation, solution.duals, _MET)
+    names = [frozenset(program.rows[r].name for r in split) for split in found]
+    fixed = tuple(f"{family}@" for family in listed(built.config))
+    return tuple(n for n in names if not any(x.startswith(fixed) for x in n if fixed))
 
 
 def polished(near: Optimum) -> Optimum:
@@ -208,7 +249,7 @@ def polished(near: Optimum) -> Optimum:
         wrong = now.residual(now.base, now.system(), now.point)
         step = d.newton(wrong)
         point, numbers = now.moved(step, 1.0)
-        now = Optimum(now.loaded, now.narrow, now.face, point, numbers)
+        now = replace(now, point=point, numbers=numbers)
         if np.abs(step / d.sizes).max(initial=0.0) < _EXACT:
             break
         if np.abs(wrong * d.units)[strong].max(initial=0.0) < 1e-15:

@@ -20,6 +20,7 @@ from allocate.models.narrowing import same_structure
 from allocate.models.parameters import Parameter
 from allocate.models.reading.decisions import Decision, decisions
 from allocate.models.state import Built
+from allocate.solver.certificate import row_scales
 from allocate.solver.studies.sensitivity.optimum import Optimum
 from allocate.solver.studies.sensitivity.others import others
 from allocate.solver.studies.sensitivity.system import Point, System
@@ -33,6 +34,8 @@ _LOOSE = 1e-7  # relative: an output that moves by more along a free direction i
 _SHARE = 1e-3  # of a class, or a token: derivatives are exact to a billionth of it
 _SAME = 1e-4  # relative: derivatives to both sides that are one
 _ALONG = 1e-5  # of the largest unknown, along a direction
+_PARTED = 1e-4  # of a row, for 100 % of a parameter: limits that part by less stay together
+_SPEEDS_MOVE = "the speed of a lane has to move: what prices and decisions do then is not known"
 _CONFIG_BENDS = "what the config means bends here"
 
 
@@ -123,8 +126,63 @@ class Slopes:
             return self._aside(parameter, self._near(parameter, ends), _CONFIG_BENDS)
         up, down = (self._anywhere(ends, s, "_sided") for s in (1.0, -1.0))
         if up is not None and down is not None and self._alike(parameter, up, down):
+            if self._parted(parameter, ends):
+                unknown = self._unknown(0.5 * (up.welfare + down.welfare))
+                return Slope(parameter, unknown, reason=_SPEEDS_MOVE)
             return Slope(parameter, _joint(up, down), switch=self._switch(parameter, ends))
+        if up is None and down is None:
+            chosen = self._at_best_speeds(ends)
+            if chosen is not None:
+                return Slope(parameter, chosen, reason=_SPEEDS_MOVE)
         return Slope(parameter, None, down, up, _reason(up, down))
+
+    def _at_best_speeds(self, ends: _Ends) -> Side | None:
+        """Welfare's derivative where all that is wrong is that a lane's speed is held.
+
+        Two scarcities of a replica that meet at a speed come apart unless the speed moves. Where
+        the equations leave nothing but the split of that replica's price open, the prices are
+        those at which the speed is best, so the Lagrangian's derivative is right. What prices
+        and decisions do then is not known.
+        """
+        at = self.at
+        null = at.directions.null(frozenset())
+        if at.keys or len(at.directions.weak) or not null.shape[1]:
+            return None
+        names = [at.base.program.rows[r].name for r in at.face.rows]
+        moved = np.abs(null / at.directions.sizes[:, None]).max(axis=1) > _LOOSE
+        met = frozenset().union(*at.meeting)
+        if np.any(moved[len(names) :]):
+            return None
+        if not {n for n, m in zip(names, moved, strict=False) if m} <= met:
+            return None
+        assert ends.above is not None
+        assert ends.below is not None
+        welfare = (self._gain(ends.above) - self._gain(ends.below)) / (2.0 * ends.step)
+        return self._unknown(welfare)
+
+    def _parted(self, parameter: Parameter, ends: _Ends) -> bool:
+        """Whether limits that meet at a lane's speed would come apart, were the speed held."""
+        rows, at = self.at.apart, self.at
+        assert ends.above is not None
+        assert ends.below is not None
+        if not len(rows):
+            return False
+        found = at.directions.along((self._force(ends.above) - self._force(ends.below)) / 2.0)
+        if found is None:
+            return False
+        size = len(found.dz) - len(at.keys)
+        room = []
+        for there, sign in ((ends.above, 1.0), (ends.below, -1.0)):
+            point = at.system().moved(at.point, found.dz[:size], sign)
+            room.append(there.system.excess(point, there.system.columns(point))[rows])
+        gross = row_scales(at.base.program, at.system().allocation(at.point))[rows]
+        share = ends.step / (abs(parameter.value) or 1.0)
+        return bool(np.any(np.abs(room[0] - room[1]) > 2.0 * _PARTED * share * gross))
+
+    def _unknown(self, welfare: float) -> Side:
+        """Welfare's derivative alone."""
+        n = len(self.resources)
+        return Side(welfare, np.full(n, np.nan), np.full(len(self.told), np.nan))
 
     def _switch(self, parameter: Parameter, ends: _Ends) -> Switch | None:
         """The nearest change at which a way that is not used would be as good."""

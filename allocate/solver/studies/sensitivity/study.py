@@ -115,7 +115,7 @@ class Sensitivity:
                 "model": model,
                 "autonomy": autonomy,
             }
-        if slope.both is None:
+        if slope.both is None or slope.reason is not None:
             out["one_sided"] = {
                 "reason": slope.reason,
                 "below": None if slope.below is None else self._derivatives(parameter, slope.below),
