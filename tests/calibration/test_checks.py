@@ -28,11 +28,12 @@ CASES = {  # kind → what is calibrated, what it is checked against, keys of th
 KEYS = {"recognised", "rows_used", "rows_dropped", "parameters", "check", "files"}
 
 
-def called(capsys, *arguments):
+def called(capsys, *arguments, code=0):
+    """The document that a run prints, which ends with a code."""
     capsys.readouterr()
-    code = main(["calibrate", *map(str, arguments), "--format", "json"])
+    ended = main(["calibrate", *map(str, arguments), "--format", "json"])
     out, err = capsys.readouterr()
-    assert code == 0, err
+    assert ended == code, err
     return json.loads(out)
 
 
@@ -81,10 +82,12 @@ def test_lanes_checks_have_the_promised_errors(capsys):
         ("prices", "prices/price_map.json", "prices/gpu_prices.csv"),
         ("models", "models/routellm.csv", "models/routerarena.csv"),
         ("training", "training/law.csv", "training/law.csv"),
+        ("reuse", "reuse/qwen.jsonl", "reuse/qwen.jsonl"),
     ],
 )
-def test_nothing_to_compare_is_said(kind, source, other, capsys):
-    found = called(capsys, kind, DATA / source, "--check", DATA / other)
+def test_nothing_to_compare_is_said_and_ends_with_1(kind, source, other, capsys):
+    large = ["--blocks", "50000"] if kind == "reuse" else []
+    found = called(capsys, kind, DATA / source, "--check", DATA / other, *large, code=1)
     assert any("the check compared nothing: " in note for note in found["notes"])
 
 
@@ -184,3 +187,42 @@ def test_the_law_of_others_is_scored_against_runs(tmp_path):
     (tmp_path / "run.csv").write_text("samples,score\n" + rows)
     check = training.check(found, [tmp_path / "run.csv"], Options())["score"]["run"]
     assert check["max_error_points"] == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "options", "used"),
+    [
+        ("trace", ["azure_code_2023.csv.gz"], ["--option", "until_s=900"], None),
+        ("trace", ["mooncake.jsonl"], [], 200),
+        ("trace", ["burstgpt.csv"], [], None),
+        ("reuse", ["qwen.jsonl"], ["--blocks", "10"], 60),
+        ("spans", ["otlp_new.jsonl"], [], None),
+        ("spans", ["otlp_old.json"], [], None),
+        ("spans", ["langfuse.json"], [], 60),
+        ("prices", ["price_map.json"], [], 2),  # its example is no model
+        ("prices", ["price_map.json"], ["--option", "models=gpt-5"], 1),
+        ("prices", ["litellm_prices.csv", "price_map.json"], [], 4),  # two stand in both
+        ("prices", ["litellm_config.yaml", "price_map.json"], [], 6),
+        ("prices", ["litellm_config.yaml"], ["--option", "models=own"], 1),
+        ("prices", ["gpu_prices.csv"], [], 12),
+        ("prices", ["gpu_prices.csv"], ["--option", "gpus=H100-SXM"], 6),
+        ("prices", ["gpu_prices.csv"], ["--option", "spot=yes"], 4),
+        ("models", ["routellm.csv"], [], 180),
+        ("models", ["routerarena.csv"], [], 40),
+    ],
+)
+def test_every_row_is_used_or_dropped_for_a_reason(kind, names, options, used, capsys):
+    found = called(capsys, kind, *(DATA / kind / name for name in names), *options)
+    rows = sum(source["rows"] for source in found["sources"])
+    assert found["rows_used"] + sum(found["rows_dropped"].values()) == rows
+    assert used is None or found["rows_used"] == used
+    assert all(count > 0 for count in found["rows_dropped"].values())
+
+
+def test_spans_that_cannot_be_read_are_rows_of_their_source_too(tmp_path, capsys):
+    lines = (DATA / "spans/otlp_new.jsonl").read_text()
+    path = tmp_path / "s.jsonl"
+    path.write_text(lines + '{"resourceSpans": [{"scopeSpans": [{"spans": [{}, {}]}]}]}\n')
+    found = called(capsys, "spans", path)
+    assert found["rows_dropped"] == {"no trace id": 2}
+    assert (found["rows_used"], found["sources"][0]["rows"]) == (94, 96)

@@ -191,3 +191,24 @@ def test_second_try_of_a_run():
     assert found["repaired"] == pytest.approx(0.5)
     assert found["tokens"] == pytest.approx(3000 * 0.5 / 1.5)
     assert found["risk_tokens"] == pytest.approx(1000 / np.log(2))
+
+
+def test_outcomes_of_two_models_of_one_name_stay_apart(tmp_path):
+    path = tmp_path / "o.csv"
+    rows = "".join(f"{i},{i % 2},{int(i % 4 == 0)},1\n" for i in range(40))
+    path.write_text("query,openai/gpt-4o_correct,azure/gpt-4o_correct,o3_correct\n" + rows)
+    found = models.calibrate([path], Options())
+    kept = {name: m["quality"] for name, m in found.fragment["models"].items()}
+    assert kept == {"openai_gpt_4o": 0.5, "azure_gpt_4o": 0.25, "o3": 1.0}
+    assert {f"quality.{name}" for name in kept} <= set(found.tables["quality_by_class"].columns)
+    names = [p.name for p in found.parameters]
+    assert len(names) == len(set(names))
+    assert models.check(found, [path], Options())["failure_correlation"]
+
+
+def test_scores_of_two_models_of_one_name_stay_apart(tmp_path):
+    path = tmp_path / "s.csv"
+    path.write_text("model,test_cases,pass_rate_2\nopenai/gpt-4o,225,60\nazure/gpt-4o,225,40\n")
+    found = models.calibrate([path], Options())
+    kept = {name: m["quality"] for name, m in found.fragment["models"].items()}
+    assert kept == {"openai_gpt_4o": 0.6, "azure_gpt_4o": 0.4}

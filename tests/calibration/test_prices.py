@@ -130,3 +130,73 @@ def test_deep_and_repeating_yaml_is_refused(tmp_path):
     with pytest.raises(DataError) as caught:
         prices.calibrate([path], Options())
     assert caught.value.problems[0].code in ("CAL004", "CAL006")
+
+
+# --- one model, several sellers; one GPU, several spellings ------------------------------------
+
+
+def written(tmp_path, text, name="p.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_models_of_one_name_are_told_apart_by_who_sells_them(tmp_path):
+    entry = {"mode": "chat", "output_cost_per_token": 2e-5}
+    book = {
+        "openai/gpt-4o": {**entry, "input_cost_per_token": 2.5e-6, "litellm_provider": "openai"},
+        "azure/gpt-4o": {**entry, "input_cost_per_token": 5e-6, "litellm_provider": "azure"},
+        "o3": {**entry, "input_cost_per_token": 1e-6, "litellm_provider": "openai"},
+    }
+    found = prices.calibrate([written(tmp_path, json.dumps(book), "p.json")], Options())
+    fresh = {k: m["api"]["input_usd_per_mtok"] for k, m in found.fragment["models"].items()}
+    assert fresh == {"openai_gpt_4o": 2.5, "azure_gpt_4o": 5.0, "o3": 1.0}
+    names = [p.name for p in found.parameters]
+    assert len(names) == len(set(names)) == 6
+    assert any("openai_gpt_4o, azure_gpt_4o" in note for note in found.notes)
+    table = "model,provider,input_usd_per_token,output_usd_per_token\n"
+    rows = "gpt-4o,openai,2.5e-6,1e-5\ngpt-4o,azure,5e-6,2e-5\n"
+    path = written(tmp_path, table + rows)
+    found = prices.calibrate([path], Options())
+    assert set(found.fragment["models"]) == {"openai_gpt_4o", "azure_gpt_4o"}
+    one = prices.calibrate([path], Options(settings={"models": "azure/gpt-4o"}))
+    assert one.fragment["models"]["gpt_4o"]["api"]["input_usd_per_mtok"] == 5.0
+    assert prices.check(found, [path], Options())["model_prices"]["changed"] == []
+
+
+def test_a_model_that_stands_twice_is_counted(tmp_path):
+    found = prices.calibrate([written(tmp_path, HEADER + "m,1e-6,2e-6\nm,3e-6,4e-6\n")], Options())
+    assert found.fragment["models"]["m"]["api"]["input_usd_per_mtok"] == 3.0
+    assert found.rows_dropped == {"named again: the last price counts": 1}
+    assert found.rows_used == 1
+
+
+def test_a_gpu_that_is_written_in_three_ways_costs_what_the_cheapest_does(tmp_path):
+    rows = "H100,8,9\nH100-SXM,8,3\nh100_sxm,8,5\n"
+    path = written(tmp_path, "accelerator,gpus,usd_per_gpu_h\n" + rows)
+    found = prices.calibrate([path], Options())
+    assert found.fragment["gpus"] == {"h100_sxm": {"price_usd_per_h": 3.0, "label": "H100-SXM"}}
+    [price] = found.parameters
+    assert (price.low, price.high, price.fit["rows"]) == (3.0, 9.0, 3)
+    some = prices.calibrate([path], Options(settings={"gpus": "H100"}))
+    assert some.fragment == found.fragment
+
+
+@pytest.mark.parametrize("text", ["accelerator,price\nH100,23.6\n",
+                                  "accelerator,gpus,price\nH100,,23.6\nH100,0,23.6\n"])  # fmt: skip
+def test_the_price_of_an_instance_needs_its_number_of_gpus(tmp_path, text):
+    path = written(tmp_path, text)
+    with pytest.raises(DataError, match="left out: price of an instance without its number"):
+        prices.calibrate([path], Options())
+    path.write_text(text + ("A100,8,16\n" if "gpus" in text else "A100,16\n"))
+    if "gpus" in text:
+        found = prices.calibrate([path], Options())
+        assert found.rows_dropped == {"price of an instance without its number of GPUs": 2}
+        assert found.fragment["gpus"]["a100_sxm"]["price_usd_per_h"] == 2.0
+
+
+@pytest.mark.parametrize("field", ["usd_per_gpu_h", "usd_per_h", "spot_usd_per_gpu_h"])
+def test_a_price_in_another_unit_is_seen_whatever_its_column_is_called(tmp_path, field):
+    path = written(tmp_path, "accelerator,count,cost,price\nX,1,4500,2\n")
+    with pytest.raises(DataError, match="4500 USD per hour in `cost`"):
+        prices.calibrate([path], Options(columns={field: "cost"}))

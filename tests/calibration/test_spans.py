@@ -92,7 +92,8 @@ def test_langfuse():
     assert found.recognised == "Langfuse observations (JSON)"
     got = values(found)
     assert [got[f"{u}_tokens"] for u in ("read", "plan", "edit", "verify")] == [4000, 200, 600, 100]
-    assert got["cache_hit"] == pytest.approx(1100 / 5100)
+    # of the calls that name a part read from a cache; the others do not say that it is 0
+    assert got["cache_hit"] == pytest.approx(1100 / 1600)
     table = found.tables["observed"]
     assert table["class"].to_list() == ["bugfix", "question"]
     assert table["share"].to_list() == [1.0, 1.0]
@@ -164,6 +165,38 @@ def test_cached_tokens_inside_or_beside_the_input(tmp_path, read, cached, fresh)
     assert got["cache_hit"] == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize(("every", "silent"), [(2, "50.0%"), (200, "99.5%")])
+def test_a_call_that_says_nothing_of_a_cache_is_not_one_that_read_nothing(tmp_path, every, silent):
+    parts = [call(f"t{i}", i, 1000, 10, cached=None if i % every else 800) for i in range(200)]
+    found = spans.calibrate([otlp(tmp_path, parts)], Options())
+    hit = next(p for p in found.parameters if p.name == "cache_hit")
+    assert hit.value == pytest.approx(0.8)
+    assert hit.fit["rows"] == 200 // every
+    assert np.isnan(hit.low) == (every == 200)  # one request tells no interval
+    assert any(f"{silent} of calls do not say what they read" in note for note in found.notes)
+
+
+def test_figures_say_how_far_requests_lie_from_them(tmp_path):
+    parts = [call(f"t{i}", 10 * i, 100, 10 + 10 * (i % 2)) for i in range(100)]
+    found = {p.name: p for p in spans.calibrate([otlp(tmp_path, parts)], Options()).parameters}
+    assert found["edit_tokens"].fit["goodness"] == {"relative_scatter": pytest.approx(5 / 15)}
+    rate = found["requests_per_s"].fit
+    assert rate["method"].startswith("requests over time, jackknife over 12 slices of 82.5 s")
+    assert rate["seen"][0] <= found["requests_per_s"].value <= rate["seen"][1]
+    assert rate["seen"][0] > 0
+
+
+def test_models_of_one_name_stay_apart(tmp_path):
+    parts = []
+    for i in range(4):
+        part = call(f"t{i}", i, 100, 10)
+        name = next(a for a in part["attributes"] if a["key"] == "gen_ai.request.model")
+        name["value"]["stringValue"] = ("gpt-4.1", "gpt 4-1")[i % 2]
+        parts.append(part)
+    models = spans.calibrate([otlp(tmp_path, parts)], Options()).fragment["models"]
+    assert sorted(models) == ["gpt_4_1", "gpt_4_1_2"]
+
+
 def test_missing_counts_are_said_and_not_zero(tmp_path):
     parts = [call(f"t{i}", i, 100, 10) for i in range(9)]
     parts.append(span("t0", 0.5, 1, gen_ai__operation__name="chat"))
@@ -230,6 +263,7 @@ def test_hostile_names_and_numbers(tmp_path):
     names = write(found, tmp_path / "out")
     text = "".join((tmp_path / "out" / name).read_text() for name in names)
     assert "\u202e" not in text
+    assert "bob" not in text
     assert ",=" not in text
     assert found.rows_dropped["no readable times"] == 1
 

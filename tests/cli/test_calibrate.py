@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -157,3 +158,105 @@ def test_init_from_a_folder_without_calibrations(cli, tmp_path):
     ran = cli("init", tmp_path / "new", "--from", tmp_path)
     assert ran.code == 2
     assert "there is no calibration.json in this folder" in ran.err
+
+
+def spans_of(path: Path, read: int, cached: int, count: int = 200) -> Path:
+    """A log of one call a request, one a second, most of it read from a cache."""
+
+    def value(text: object) -> dict[str, str]:
+        return {"intValue" if isinstance(text, int) else "stringValue": str(text)}
+
+    told = {
+        "gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-5",
+        "gen_ai.usage.input_tokens": read, "gen_ai.usage.output_tokens": 500,
+        "gen_ai.usage.cache_read.input_tokens": cached,
+    }  # fmt: skip
+    attributes = [{"key": key, "value": value(text)} for key, text in told.items()]
+    parts = [
+        {"traceId": f"t{i}", "name": "chat", "startTimeUnixNano": str((i + i % 3) * 10**9),
+         "endTimeUnixNano": str((i + i % 3 + 1) * 10**9), "attributes": attributes}
+        for i in range(count)
+    ]  # fmt: skip
+    path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": parts}]}]}))
+    return path
+
+
+def test_init_pays_for_what_spans_read_from_a_cache(cli, tmp_path):
+    """99,000 cached tokens a request at 0.125 USD a million: 0.012375 USD each."""
+    folder = tmp_path / "f"
+    cli("calibrate", "spans", spans_of(tmp_path / "s.json", 100_000, 99_000), "--out", folder)
+    cli("calibrate", "prices", DATA / "prices/price_map.json", "--option", "models=gpt-5",
+        "--out", folder)  # fmt: skip
+    assert cli("init", tmp_path / "n", "--from", folder).code == 0
+    config = load(tmp_path / "n/config.yaml").config
+    assert config.classes["request"].prefix_tokens == 99_000
+    assert config.models["gpt_5"].api.cache_hit == 1.0
+
+    def money(*more):
+        ran = cli("solve", tmp_path / "n/config.yaml", "--format", "json", *more)
+        return json.loads(ran.out)["objective"]["money"]
+
+    per_h = 3600 * config.classes["request"].rate_per_s
+    free = money("--set", "classes.request.prefix_tokens=0")
+    assert money() - free == pytest.approx(per_h * 99_000 * 0.125e-6, rel=1e-4)
+    missed = money("--set", "models.gpt_5.api.cache_hit=0")
+    assert missed - free == pytest.approx(per_h * 99_000 * 1.25e-6, rel=1e-4)
+
+
+def test_init_carries_the_interval_of_a_measured_rate(cli, tmp_path):
+    folder = tmp_path / "f"
+    cli("calibrate", "spans", spans_of(tmp_path / "s.json", 100, 0), "--out", folder)
+    cli("init", tmp_path / "n", "--from", folder)
+    loaded = load(tmp_path / "n/config.yaml").config
+    entry = loaded.calibrated["classes.request.rate_per_s"]
+    assert entry.value == loaded.classes["request"].rate_per_s
+    assert entry.value == float(f"{entry.value:.6g}")
+    assert entry.low < entry.value < entry.high
+    assert entry.of == "requests_per_s"
+    assert entry.seen is not None
+
+
+def test_one_cache_hit_of_several_models_has_one_error(cli, tmp_path):
+    folder = tmp_path / "f"
+    cli("calibrate", "trace", MOONCAKE, "--out", folder)
+    cli("calibrate", "spans", OTLP, "--out", folder)
+    cli("calibrate", "prices", DATA / "prices/price_map.json", "--out", folder)
+    cli("init", tmp_path / "n", "--from", folder)
+    config = load(tmp_path / "n/config.yaml").config
+    hits = {n: m.api.cache_hit for n, m in config.models.items() if m.api}
+    assert len(hits) > 1
+    assert len(set(hits.values())) == 1
+    first, *rest = (f"models.{name}.api.cache_hit" for name in hits)
+    assert config.calibrated[first].correlation == dict.fromkeys(rest, 1.0)
+    assert all(c.prefix_tokens > 0 and c.prompt_tokens == 0 for c in config.classes.values())
+    assert "models.deepseek_chat.api.cache_hit" in config.assumed  # the log has not called it
+
+
+def test_a_pipe_is_refused_and_says_what_to_do(cli, tmp_path):
+    pipe = tmp_path / "p"
+    os.mkfifo(pipe)
+    for arguments in (["trace", pipe], [pipe], ["models", pipe]):
+        ran = cli("calibrate", *arguments)
+        assert ran.code == 2
+        assert "this is a pipe or a device" in ran.err
+        assert "write it into a file first; a .gz file is read as it is" in ran.err
+    ran = cli("calibrate", "trace", MOONCAKE, "--check", pipe)
+    assert (ran.code, "this is a pipe" in ran.err) == (2, True)
+    parquet = tmp_path / "p.parquet"
+    os.mkfifo(parquet)
+    ran = cli("calibrate", "models", parquet)
+    assert (ran.code, "this is a pipe" in ran.err) == (2, True)
+
+
+def test_a_missing_file_is_said_without_a_kind_too(cli, tmp_path):
+    ran = cli("calibrate", tmp_path / "none.csv")
+    assert (ran.code, "there is no such file" in ran.err) == (2, True)
+
+
+def test_a_check_that_compared_nothing_ends_with_1_and_is_written(cli, tmp_path):
+    prices, gpus = DATA / "prices/price_map.json", DATA / "prices/gpu_prices.csv"
+    for flags in ([], ["-q"]):
+        ran = cli("calibrate", "prices", prices, "--check", gpus, "--out", tmp_path / "o", *flags)
+        assert ran.code == 1
+        assert (tmp_path / "o" / "calibration.json").is_file()
+    assert cli("calibrate", "prices", prices, "--check", prices).code == 0

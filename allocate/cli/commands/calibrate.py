@@ -9,6 +9,7 @@ import typer
 
 from allocate import __version__
 from allocate.cli import flags
+from allocate.cli.exit_codes import NO
 from allocate.cli.output import OutputError, check_folder, deliver
 from allocate.cli.terminal import Story
 from allocate.errors import AllocateError
@@ -38,7 +39,10 @@ Folder = Annotated[
 Check = Annotated[
     list[Path] | None,
     flags.option(
-        "--check", metavar="FILE", help="Score it against data not used. Repeatable.", envvar=None
+        "--check",
+        metavar="FILE",
+        help="Score it against data not used; exit code 1 if nothing compares. Repeatable.",
+        envvar=None,
     ),
 ]
 Map = Annotated[
@@ -92,13 +96,15 @@ def calibrate(
     files = _write(calibration, out) if out else []
     from allocate.cli.render.calibration import draw_calibration
 
+    chosen = format or flags.Format.TABLE
     if out and quiet:
         deliver(str(out), None, story)
-        return
-    chosen = format or flags.Format.TABLE
-    deliver(draw_calibration(calibration.to_dict(files), chosen, whole), None, story)
-    if out:
+    else:
+        deliver(draw_calibration(calibration.to_dict(files), chosen, whole), None, story)
+    if out and not quiet:
         story.say(f"wrote {len(files)} files into {out}")
+    if calibration.compared_nothing:
+        raise typer.Exit(NO)
 
 
 def _split(sources: list[str]) -> tuple[str | None, list[Path]]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from allocate.models.calibrated import Driver
+from allocate.models.calibration.cached import parameter, put_cached_reads
 from allocate.models.calibration.grounds import ground, together
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.writing import RECORD, read_record
@@ -18,6 +23,7 @@ GPUS = 8
 GPU_USD_PER_H = 2.5
 EXPONENT = 0.2
 INPUT_USD, OUTPUT_USD = 2.0, 10.0  # per million tokens
+_DIGITS = 6
 DEPRECIATION_PER_H = 0.001389  # a gain lasts 30 days
 ROLLOUT_TOKENS, ROLLOUT_USD = 1000.0, 1.0  # of a sample; per million tokens
 
@@ -39,6 +45,38 @@ class Draft:
         at[path[-1]] = value
         if why:
             self.assumed[".".join(path)] = why
+
+    def measure(
+        self,
+        path: tuple[str, ...],
+        found: Mapping[str, Any],
+        of: Driver | None = None,
+        correlation: Mapping[str, float] | None = None,
+        least: float = 0.0,
+        most: float = math.inf,
+    ) -> None:
+        """Set a calibrated parameter's value, with its interval under ``calibrated``."""
+        value = float(f"{found['value']:.{_DIGITS}g}")
+        self.put(path, value)
+        low, high = (math.nan if found[end] is None else found[end] for end in ("low", "high"))
+        fit, seen = found["fit"], found["fit"]["seen"] if of else None
+        entry = ground(
+            value, min(low, value), max(high, value), found["unit"], fit, of, seen, correlation,
+            least, most,
+        )  # fmt: skip
+        self.sections.setdefault("calibrated", {})[".".join(path)] = entry
+
+    def measure_all(
+        self,
+        paths: Sequence[tuple[str, ...]],
+        found: Mapping[str, Any],
+        least: float = 0.0,
+        most: float = math.inf,
+    ) -> None:
+        """Set one calibrated parameter in several places, which are off by one common error."""
+        tied = together([".".join(path) for path in paths])
+        for path, correlation in zip(paths, tied.values(), strict=True):
+            self.measure(path, found, None, correlation, least, most)
 
 
 def assemble(folder: Path, config_folder: Path) -> tuple[dict[str, Any], Draft]:
@@ -62,7 +100,7 @@ def assemble(folder: Path, config_folder: Path) -> tuple[dict[str, Any], Draft]:
         fail("CAL001", "the folder holds no calibration", folder / RECORD)
     whole: dict[str, Any] = {}
     for document in kinds.values():
-        _merge(whole, document.get("fragment") or {})
+        _merge(whole, deepcopy(document.get("fragment") or {}))  # each kind's own stays its own
     draft = Draft()
     for kind, document in kinds.items():
         given = [k for k in document.get("fragment") or {} if k not in ("assumed", "calibrated")]
@@ -70,6 +108,7 @@ def assemble(folder: Path, config_folder: Path) -> tuple[dict[str, Any], Draft]:
         draft.measured.append(f"{kind}: {names}, from {document['rows_used']:,} rows")
     _classes(whole, kinds, draft)
     _models(whole, draft)
+    put_cached_reads(whole, kinds, draft)
     _machines(whole, kinds, draft)
     _training(whole, draft)
     include = [
@@ -88,28 +127,30 @@ def _merge(into: dict[str, Any], piece: dict[str, Any]) -> None:
             into[key] = value
 
 
-def parameter(document: dict[str, Any] | None, name: str) -> float | None:
-    """A calibrated value by name, or None."""
-    listed = (document or {}).get("parameters", [])
-    return next((p["value"] for p in listed if p["name"] == name), None)
+def _request(kinds: dict[str, Any], draft: Draft) -> dict[str, Any]:
+    """The one class that there is where no trace was calibrated; its rate may be that of spans."""
+    path = ("classes", "request", "rate_per_s")
+    if rate := parameter(kinds.get("spans"), "requests_per_s"):
+        draft.measure(path, rate, "requests_per_s")
+    else:
+        draft.put(path, 1.0, "no trace was calibrated; put how often requests come")
+    return {}
 
 
 def _classes(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> None:
-    classes = whole.get("classes") or {}
-    if not classes:
-        rate = parameter(kinds.get("spans"), "requests_per_s")
-        why = "no trace was calibrated; put how often requests come"
-        draft.put(("classes", "request", "rate_per_s"), rate or 1.0, None if rate else why)
-        classes = {"request": {}}
+    classes = whole.get("classes") or {"request": _request(kinds, draft)}
     worth = reused = ""
+    hits = parameter(kinds.get("spans"), "cache_hit")
     profile = next(iter((whole.get("caching") or {}).get("reuse") or {}), None)
     for name, given in classes.items():
         if "value_usd" not in given:
             draft.put(("classes", name, "value_usd"), VALUE_USD)
             worth = "value_usd: no log says what a solved request is worth; put what it is to you"
-        if profile and given.get("prompt_tokens") and "prefix_tokens" not in given:
-            reused = f"; prompts are taken to come again as those of `{profile}` do"
-            draft.put(("classes", name, "reuse"), profile)
+        if (profile or hits) and given.get("prompt_tokens") and "prefix_tokens" not in given:
+            like = f"those of `{profile}`" if profile else "those of the spans"
+            reused = f"; prompts are taken to come again as {like} do"
+            if profile:
+                draft.put(("classes", name, "reuse"), profile)
             draft.put(("classes", name, "prefix_tokens"), given["prompt_tokens"])
             known = (whole.get("calibrated") or {}).get(f"classes.{name}.prompt_tokens")
             if known:  # the same tokens, under the name that they have here
@@ -193,26 +234,9 @@ def _machines(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> Non
             why = "no GPU price was calibrated; 0 if it is paid already"
             draft.put(("gpus", gpu, "price_usd_per_h"), GPU_USD_PER_H, why)
     burst = parameter(kinds.get("trace"), "burstiness")
-    paths: list[str] = []
-    for name, given in deployments.items() if burst else ():
-        if "burst_headroom" not in given:
-            draft.put(("deployments", name, "burst_headroom"), float(f"{burst:.4g}"))
-            paths.append(f"deployments.{name}.burst_headroom")
-    _ground_bursts(kinds, paths, draft)
-
-
-def _ground_bursts(kinds: dict[str, Any], paths: list[str], draft: Draft) -> None:
-    """Carry the interval of the trace's burstiness to every deployment: one error for all."""
-    listed = (kinds.get("trace") or {}).get("parameters", [])
-    found = next((p for p in listed if p["name"] == "burstiness"), None)
-    if found is None or found["low"] is None or found["high"] is None:
-        return
-    tied = together(paths)
-    for path in paths:
-        value = float(f"{found['value']:.4g}")
-        ends = min(found["low"], value), max(found["high"], value)
-        entry = ground(value, *ends, "1", found["fit"], correlation=tied[path], least=1.0)
-        draft.sections.setdefault("calibrated", {})[path] = entry
+    if burst:
+        bare = [name for name, given in deployments.items() if "burst_headroom" not in given]
+        draft.measure_all([("deployments", n, "burst_headroom") for n in bare], burst, least=1.0)
 
 
 def _training(whole: dict[str, Any], draft: Draft) -> None:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration.naming import shown
+from allocate.models.calibration.private import holds_text
 from allocate.models.calibration.reading import fail
 from allocate.models.paths import nearest
+
+_TEXTS = {"class", "group", "model", "helper", "variant", "effort", "provider", "gpu"}
+"""Fields and settings whose values become names in tables and configs."""
 
 
 def parse_pairs(texts: Iterable[str], known: Mapping[str, str], flag: str) -> dict[str, str]:
@@ -28,6 +32,9 @@ def parse_pairs(texts: Iterable[str], known: Mapping[str, str], flag: str) -> di
             message = f"`{name}` is not one of the names of {flag}"
             listed = ", ".join(known) or "none for this kind"
             hint = nearest(name, known) or f"it takes {listed}"
+        elif name in _TEXTS and holds_text(value):
+            message = f"`{name}={value}` would make names of what somebody wrote"
+            hint = "name one that holds a kind of request or a name"
         elif name in pairs:
             message, hint = f"`{name}` is given twice", "keep one of them"
         else:

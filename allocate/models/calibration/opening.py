@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import zlib
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -31,10 +32,9 @@ def fail(
     line: int | None = None,
     column: int | None = None,
     hint: str | None = None,
-    source_line: str | None = None,
 ) -> NoReturn:
-    """Raise one problem of a source as a ``DataError``."""
-    raise DataError([Problem(code, message, str(path), line, column, hint, source_line)])
+    """Raise one problem of a source as a ``DataError``; it never quotes a line of it."""
+    raise DataError([Problem(code, message, str(path), line, column, hint)])
 
 
 class _Growing(io.RawIOBase):
@@ -75,8 +75,14 @@ class _Growing(io.RawIOBase):
 def plain_bytes(path: Path) -> IO[bytes]:
     """Open a file as it is, or say why it cannot be read."""
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             fail("CAL001", "this is a folder", path, hint="name the files in it")
+        if not stat.S_ISREG(mode):
+            hint = "write it into a file first; a .gz file is read as it is"
+            fail(
+                "CAL001", "this is a pipe or a device, and a source is read twice", path, hint=hint
+            )
         return path.open("rb")
     except FileNotFoundError:
         fail("CAL001", "there is no such file", path, hint="check the path")

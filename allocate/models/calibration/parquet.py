@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allocate.models.calibration.opening import fail
+from allocate.models.calibration.opening import fail, plain_bytes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +24,7 @@ def read(path: Path, most_bytes: int, most_columns: int) -> pl.DataFrame:
     """
     import polars as pl
 
+    plain_bytes(path).close()  # says what is wrong with a folder, a pipe or a missing file
     plain, rows = _shape(path)
     if len(plain) > most_columns:
         message = f"the table has {len(plain):,} columns, more than {most_columns:,}"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from allocate.errors import DataError
 from allocate.models.calibration import parquet
-from allocate.models.calibration.naming import shown
+from allocate.models.calibration.naming import printable, shown
 from allocate.models.calibration.opening import fail, open_bytes, plain_bytes
 from allocate.models.calibration.result import Source
 
@@ -38,7 +38,7 @@ def source(path: Path, rows: int) -> Source:
     with plain_bytes(path) as file:
         for block in iter(lambda: file.read(BLOCK), b""):
             digest.update(block)
-    return Source(shown(path.name, 255), digest.hexdigest(), rows)
+    return Source(printable(path.name), digest.hexdigest(), rows)
 
 
 def head(path: Path, size: int = 1 << 16) -> bytes:
@@ -133,17 +133,18 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str, path: Path, line: int) -> Any:
-    """Parse JSON; NaN and Infinity, which are not JSON, become None: missing, not zero."""
+    """Parse JSON; NaN and Infinity, which are not JSON, become None: missing, not zero.
+
+    A fault is told by its line and column only: the line itself may hold a prompt.
+    """
     try:
         return _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        shown = (text.splitlines()[error.lineno - 1 :] or [""])[0]
         ends = error.pos >= len(text.rstrip())
         message = "the JSON ends early" if ends else f"not valid JSON: {error.msg.lower()}"
         hint = "the file seems to be cut off: copy it again" if ends else None
         code = "CAL003" if ends else "CAL006"
-        at = line + error.lineno - 1
-        fail(code, message, path, at, error.colno, hint, shown[:1000])
+        fail(code, message, path, line + error.lineno - 1, error.colno, hint)
     except RecursionError:
         fail("CAL004", "the JSON is nested too deeply", path, line)
     except ValueError as error:  # such as an integer of 5,000 digits
@@ -184,7 +185,7 @@ def _header(text: str, path: Path) -> tuple[list[str], str, int]:
         fail("CAL004", message, path, 1)
     for name, count in Counter(names).items():
         if count > 1:
-            fail("CAL005", f"the column `{name[:80]}` stands in the file twice", path, 1)
+            fail("CAL005", f"the column `{shown(name)}` stands in the file twice", path, 1)
     end = lines.tell()
     return names, text[end:], 1 + text.count("\n", 0, end)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from allocate.errors import DataError, Problem
+from allocate.models.calibration.opening import plain_bytes
 from allocate.models.calibration.result import Calibration, Options
 from allocate.models.paths import nearest
 
@@ -63,8 +64,10 @@ def detect(paths: Sequence[Path]) -> tuple[str, str]:
     """Find the one kind that knows all the files, and the format it sees in the first.
 
     Raises:
-        DataError: no kind or several kinds know them.
+        DataError: a file cannot be read, or no kind or several kinds know them.
     """
+    for path in paths:
+        plain_bytes(path).close()
     found: dict[str, str] = {}
     for kind in KINDS:
         seen = [reader(kind).detects(path) for path in paths]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from allocate.models.calibration.grounds import with_source
+from allocate.models.calibration.private import cleaned
 from allocate.plain import plain
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ LEVEL = 0.90
 """Every interval ``low`` to ``high`` is meant to hold the true value this often."""
 
 DEFAULT_BLOCKS = (1000, 5000, 20000, 50000)
+
+COMPARED_NOTHING = "the check compared nothing"
+"""How the note of a check begins that had nothing to compare."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,15 @@ class Calibration:
     state: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def piece(self) -> dict[str, Any]:
-        """The fragment with what its numbers rest on: a piece of a config."""
+        """The fragment with what its numbers rest on: a piece of a config, without paths."""
         if not self.fragment or not self.grounds:
-            return self.fragment
-        return self.fragment | {"calibrated": with_source(self.grounds, self.sources)}
+            return cleaned(self.fragment)
+        return cleaned(self.fragment | {"calibrated": with_source(self.grounds, self.sources)})
+
+    @property
+    def compared_nothing(self) -> bool:
+        """Whether a check was asked for and found nothing to compare; its note says why."""
+        return self.check is not None and any(n.startswith(COMPARED_NOTHING) for n in self.notes)
 
     def value(self, name: str) -> float:
         """Return a parameter's value by name.
@@ -122,8 +131,8 @@ class Calibration:
         raise KeyError(name)
 
     def to_dict(self, files: list[str] | None = None) -> dict[str, Any]:
-        """Return the document that ``--format json`` prints."""
-        return {
+        """Return the document that ``--format json`` prints; no text of it holds a path."""
+        document = {
             "kind": self.kind,
             "recognised": self.recognised,
             "rows_used": self.rows_used,
@@ -133,5 +142,5 @@ class Calibration:
             "check": plain(self.check),
             "notes": list(self.notes),
             "sources": [source.to_dict() for source in self.sources],
-            "files": files or [],
         }
+        return cleaned(document) | {"files": files or []}  # where the user asked for them

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from allocate.errors import DataError
 from allocate.models.calibration import registry
 from allocate.models.calibration.mapping import parse_pairs
+from allocate.models.calibration.private import cleaned_error
 from allocate.models.calibration.result import DEFAULT_BLOCKS, Calibration, Options
 
 
@@ -33,6 +35,21 @@ def run(
     Raises:
         DataError: with every problem that was found.
     """
+    try:
+        return _run(kind, paths, check, columns, settings, blocks, seed)
+    except DataError as error:
+        raise cleaned_error(error) from None
+
+
+def _run(
+    kind: str | None,
+    paths: Sequence[Path],
+    check: Sequence[Path],
+    columns: Iterable[str],
+    settings: Iterable[str],
+    blocks: tuple[int, ...] | None,
+    seed: int,
+) -> Calibration:
     if kind is None:
         kind, _ = registry.detect(paths)
     reader = registry.reader(kind)

@@ -17,6 +17,7 @@ import polars as pl
 
 from allocate.cells import cell
 from allocate.files import alone, write_whole
+from allocate.models.calibration.private import cleaned_table, without_paths
 from allocate.models.calibration.reading import fail, read_json
 from allocate.models.calibration.result import Calibration
 from allocate.plain import plain
@@ -40,7 +41,8 @@ def write(calibration: Calibration, folder: Path, version: str = "") -> list[str
     """
     folder.mkdir(parents=True, exist_ok=True)
     kind = calibration.kind
-    files = dict(_table(f"{kind}-{name}", table) for name, table in calibration.tables.items())
+    tables = {name: cleaned_table(table) for name, table in calibration.tables.items()}
+    files = dict(_table(f"{kind}-{name}", table) for name, table in tables.items())
     files[f"{kind}.yaml"] = fragment_text(calibration, version).encode()
     names = [*files, RECORD]
     document = calibration.to_dict(names) | {"fragment": plain(calibration.piece())}
@@ -106,7 +108,7 @@ def fragment_text(calibration: Calibration, version: str = "") -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text)
+    return "".join(c if c.isprintable() else " " for c in without_paths(text))
 
 
 def _table(name: str, table: pl.DataFrame) -> tuple[str, bytes]:

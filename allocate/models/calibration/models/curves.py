@@ -12,7 +12,7 @@ from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import curve, leaderboard, tries
 from allocate.models.calibration.models.leaderboard import Family
-from allocate.models.calibration.naming import rounded, slug
+from allocate.models.calibration.naming import rounded, slug, unique_slugs
 from allocate.models.calibration.result import Calibration, Options, Parameter, Source
 from allocate.models.calibration.statistics import proportion
 from allocate.models.curves.success import Table
@@ -43,7 +43,8 @@ def calibrate(
         out.parameters += _curve_parameters(name, family, fits[name])
     out.parameters += tries.time_parameters(families)
     scores = [run for run in runs if run["completion_tokens"] is None]
-    out.parameters += [_quality(run) for run in scores]
+    names = unique_slugs(run["model"] for run in scores)
+    out.parameters += [_quality(run, names) for run in scores]
     out.parameters += tries.verify_parameters(verify)
     out.tables["success"] = _success_table(families, fits)
     if verify:
@@ -54,9 +55,8 @@ def calibrate(
     if not families:
         for run in scores[:50]:
             share = rounded(run["score"] / 100, 4)
-            name = slug(run["model"])
+            name, p = names[run["model"]], _quality(run, names)
             out.fragment["models"][name] = {"label": run["model"], "quality": share}
-            p = _quality(run)
             out.grounds[f"models.{name}.quality"] = ground(share, p.low, p.high, "1", p.fit, most=1)
     out.notes = _notes(families, fits, pooled, runs, used)
     held = left_out(families)
@@ -177,12 +177,12 @@ def _curve_parameters(name: str, family: Family, fit: curve.Fit) -> list[Paramet
     ]
 
 
-def _quality(run: dict[str, Any]) -> Parameter:
+def _quality(run: dict[str, Any], names: dict[str, str]) -> Parameter:
     """Score of a run whose tokens are not known."""
-    solved = round(run["score"] / 100 * run["tasks"])
     about = {"method": "share solved, Wilson interval; no token counts", "rows": 1}
-    name = "_".join(slug(t) for t in (run["model"], run["helper"]) if t)
-    return Parameter(f"{name}.quality", *proportion(solved, run["tasks"]), "1", about)
+    name = names[run["model"]] + (f"_{slug(run['helper'])}" if run["helper"] else "")
+    share = proportion(round(run["score"] / 100 * run["tasks"]), run["tasks"])
+    return Parameter(f"{name}.quality", *share, "1", about)
 
 
 def _success_table(families: dict[str, Family], fits: dict[str, curve.Fit]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,14 @@ from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import outcomes
 from allocate.models.calibration.models.tries import compared
-from allocate.models.calibration.naming import rounded, slug
-from allocate.models.calibration.result import Calibration, Options, Parameter, Source
+from allocate.models.calibration.naming import rounded, unique_slugs
+from allocate.models.calibration.result import (
+    COMPARED_NOTHING,
+    Calibration,
+    Options,
+    Parameter,
+    Source,
+)
 from allocate.models.calibration.statistics import proportion
 
 
@@ -41,30 +48,31 @@ def calibrate(
         state={"by_class": table, "models": models},
     )  # fmt: skip
     fragment: dict[str, Any] = {}
-    for model in models:
+    slugs = unique_slugs(models)
+    for model, name in slugs.items():
         share, low, high = proportion(float(asked[model].sum()), float(asked[model].count()))
         about = {"method": "share solved, Wilson interval", "rows": asked[model].count()}
         about |= {"goodness": None, "seen": None}
-        out.parameters.append(Parameter(f"{slug(model)}.quality", share, low, high, "1", about))
+        out.parameters.append(Parameter(f"{name}.quality", share, low, high, "1", about))
         number = rounded(share, 4)
-        fragment[slug(model)] = {"label": model, "quality": number}
+        fragment[name] = {"label": model, "quality": number}
         entry = ground(number, low, high, "1", about, most=1.0)
-        out.grounds[f"models.{slug(model)}.quality"] = entry
+        out.grounds[f"models.{name}.quality"] = entry
     out.fragment = {"models": fragment}
-    out.parameters += _correlations(pairs)
+    out.parameters += _correlations(pairs, slugs)
     if pairs.height:
         out.tables["failure_correlation"] = pairs
     quality = table.pivot("model", index="class", values="shrunk")
-    names = {m: f"quality.{slug(m)}" for m in models if m in quality.columns}
+    names = {m: f"quality.{slugs[m]}" for m in models if m in quality.columns}
     out.tables["quality_by_class"] = quality.rename({"class": "name"} | names)
     return out
 
 
-def _correlations(pairs: pl.DataFrame) -> list[Parameter]:
-    """Parameters of a table of pairs."""
+def _correlations(pairs: pl.DataFrame, slugs: Mapping[str, str]) -> list[Parameter]:
+    """Parameters of a table of pairs; ``slugs`` are the models' names in a config."""
     out = []
     for row in pairs.iter_rows(named=True):
-        pair = f"{slug(row['model'])}.{slug(row['other'])}"
+        pair = f"{slugs[row['model']]}.{slugs[row['other']]}"
         about = {
             "method": "phi coefficient, error of its influence function",
             "rows": row["queries"],
@@ -83,7 +91,7 @@ def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
     models = [m for m in calibration.state["models"] if m in frame.columns]
     there = frame.select("class", "query", *models)
     if not models or not there.height:
-        calibration.notes.append("the check compared nothing: no model of it was calibrated")
+        calibration.notes.append(f"{COMPARED_NOTHING}: no model of it was calibrated")
         return {"queries": 0}
     table: pl.DataFrame = calibration.state["by_class"]
     overall = table.group_by("model").agg(
@@ -105,7 +113,7 @@ def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
         return float(100 * (weight * off).sum() / weight.sum())
 
     mine = {p.name: p for p in calibration.parameters}
-    pairs = _correlations(outcomes.correlations(there))
+    pairs = _correlations(outcomes.correlations(there), unique_slugs(calibration.state["models"]))
     return {
         "queries": there.height,
         "classes": joined["class"].n_unique(),

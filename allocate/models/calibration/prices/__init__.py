@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from allocate.errors import DataError, Problem
-from allocate.models.calibration import reading, settings
-from allocate.models.calibration.naming import gpu_name, rounded, shown, slug
+from allocate.models.calibration import reading
+from allocate.models.calibration.naming import rounded, slug, unique_slugs
 from allocate.models.calibration.prices import apis, gpus
-from allocate.models.calibration.result import Calibration, Options, Parameter, Source
-from allocate.models.paths import nearest
+from allocate.models.calibration.prices.found import Found, choose, gpu_prices, models
+from allocate.models.calibration.reading import fail
+from allocate.models.calibration.result import COMPARED_NOTHING, Calibration, Options, Parameter
 
 __all__ = ["FIELDS", "OPTIONS", "calibrate", "check", "detects"]
 
@@ -39,17 +38,6 @@ _FIELD = {
     "cached_input": "cached_input_usd_per_mtok",
     "output": "output_usd_per_mtok",
 }
-
-
-@dataclass
-class _Found:
-    offers: list[apis.Offer] = field(default_factory=list)
-    served: list[apis.Served] = field(default_factory=list)
-    gpus: list[pl.DataFrame] = field(default_factory=list)
-    sources: list[Source] = field(default_factory=list)
-    formats: list[str] = field(default_factory=list)
-    dropped: dict[str, int] = field(default_factory=dict)
-    rows: int = 0
 
 
 def detects(path: Path) -> str | None:
@@ -75,49 +63,54 @@ def detects(path: Path) -> str | None:
 def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     """Collect prices and rate caps of the models, and prices of the GPUs."""
     found = _read(paths, options)
+    listed, priced = models(found), gpu_prices(found, options)
     out = Calibration(
         "prices", ", ".join(found.formats), found.rows - sum(found.dropped.values()),
-        found.dropped, [], {}, {}, found.sources,
+        found.dropped, [], {}, {}, found.sources, state={"models": listed, "gpus": priced},
     )  # fmt: skip
-    models = _models(found)
-    _add_models(out, models, bool(found.served))
-    _add_gpus(out, found, options)
+    _add_models(out, listed, bool(found.served))
+    _add_gpus(out, priced)
     if not out.tables:
-        raise DataError([Problem("CAL007", "no price can be used", str(paths[0]))])
-    out.state = {"models": {m["model"]: m for m in models}, "gpus": found.gpus}
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in found.dropped.items())
+        hint = f"left out: {reasons}" if reasons else None
+        fail("CAL007", "no price can be used", paths[0], hint=hint)
     return out
 
 
 def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
     """Compare with other price lists: how far the same models' and GPUs' prices are apart."""
     found = _read(paths, options)
-    mine: dict[str, dict[str, Any]] = calibration.state["models"]
-    off, moved = [], []
-    for theirs in _models(found):
-        own = mine.get(theirs["model"])
-        if own is None:
-            continue
-        for name in _FIELD:
-            a, b = own.get(name), theirs.get(name)
-            if a and b:
-                off.append(abs(a / b - 1))
-                if off[-1] > 1e-9:
-                    moved.append(f"{theirs['model']} {name}")
-    other = {p.gpu: p.cheapest for p in _gpu_prices(found, options)}
-    own_gpus = {
-        p.gpu: p.cheapest for p in _gpu_prices(_Found(gpus=calibration.state["gpus"]), options)
-    }
-    apart = [abs(own_gpus[g] / p - 1) for g, p in other.items() if g in own_gpus]
+    off, moved = _moved(calibration.state["models"], models(found))
+    own = {price.name: price.cheapest for price in calibration.state["gpus"]}
+    other = {price.name: price.cheapest for price in gpu_prices(found, options)}
+    apart = [abs(own[name] / price - 1) for name, price in other.items() if name in own]
     if not off and not apart:
-        calibration.notes.append(
-            "the check compared nothing: no model or GPU of it has a price here too"
-        )
+        calibration.notes.append(f"{COMPARED_NOTHING}: no model or GPU of it has a price here too")
     return {
         "model_prices": _spread(off) | {"changed": moved[:50]},
         "gpu_prices": _spread(apart),
         "rows_dropped": found.dropped,
         "files": [s.to_dict() for s in found.sources],
     }
+
+
+def _moved(
+    mine: list[dict[str, Any]], theirs: list[dict[str, Any]]
+) -> tuple[list[float], list[str]]:
+    """Relative differences of the prices of the same models, and which of them differ."""
+    by_seller = {(m["model"], m["provider"]): m for m in mine}
+    by_name = {m["model"]: m for m in mine}
+    off, moved = [], []
+    for other in theirs:
+        seller = (other["model"], other["provider"])
+        own = by_seller.get(seller) or by_name.get(other["model"], {})
+        for name in _FIELD:
+            a, b = own.get(name), other.get(name)
+            if a and b:
+                off.append(abs(a / b - 1))
+                if off[-1] > 1e-9:
+                    moved.append(f"{other['model']} {name}")
+    return off, moved
 
 
 def _spread(off: list[float]) -> dict[str, Any]:
@@ -130,8 +123,8 @@ def _spread(off: list[float]) -> dict[str, Any]:
     }
 
 
-def _read(paths: Sequence[Path], options: Options) -> _Found:
-    out = _Found()
+def _read(paths: Sequence[Path], options: Options) -> Found:
+    out = Found()
     for path in paths:
         what = detects(path) or "table by its columns"
         if what not in out.formats:
@@ -153,117 +146,62 @@ def _read(paths: Sequence[Path], options: Options) -> _Found:
         apis.check_units(len(out.offers), out.dropped, path)
         out.rows += count
         out.sources.append(reading.source(path, count))
-    _choose(out, options)
+    choose(out, options)
     return out
 
 
-def _choose(found: _Found, options: Options) -> None:
-    """Keep what the settings ask for, and count the rest."""
-    wanted = settings.several(options, "models")
-    names = None if wanted is None else set(wanted)
-    provider = options.settings.get("provider")
-    if provider is not None and found.offers:
-        _all_there({provider}, {offer.provider for offer in found.offers}, "provider")
-    kept = [
-        offer
-        for offer in found.offers
-        if (names is None or found.served or offer.model in names)
-        and (provider is None or offer.provider == provider)
-    ]
-    if len(kept) < len(found.offers):
-        found.dropped["not asked for"] = len(found.offers) - len(kept)
-    if names is not None:
-        found.served = [s for s in found.served if s.name in names]
-        _all_there(names, {o.model for o in kept} | {s.name for s in found.served}, "models")
-    found.offers = kept
-
-
-def _models(found: _Found) -> list[dict[str, Any]]:
-    """One record a model: served names where there is a proxy's config, else the list's."""
-    listed = {offer.model: offer for offer in found.offers}
-    if not found.served:
-        return [
-            {"model": o.model, "provider": o.provider, **o.prices, "rpm": o.rpm, "tpm": o.tpm}
-            for o in listed.values()
-        ]
-    return [
-        {"model": s.name, "provider": "", **apis.match(s, listed), "rpm": s.rpm, "tpm": s.tpm}
-        for s in found.served
-    ]
-
-
-def _add_models(out: Calibration, models: list[dict[str, Any]], served: bool) -> None:
-    if not models:
+def _add_models(out: Calibration, listed: list[dict[str, Any]], served: bool) -> None:
+    if not listed:
         return
     columns = ("model", "provider", *apis.PRICES, "rpm", "tpm")
     out.tables["models"] = pl.DataFrame(
-        [{c: m.get(c) for c in columns} for m in models], infer_schema_length=None
+        [{c: m.get(c) for c in columns} for m in listed], infer_schema_length=None
     )
-    bare = [m["model"] for m in models if "input" not in m or "output" not in m]
+    bare = [m["model"] for m in listed if "input" not in m or "output" not in m]
     if bare:
         out.notes.append(
             f"no price for {', '.join(bare[:8])}: give LiteLLM's price map beside the config"
         )
-    priced = [m for m in models if m["model"] not in bare]
+    priced = [m for m in listed if m["model"] not in bare]
     if len(priced) > MOST:
         out.notes.append(
             f"{len(priced)} models have prices, a config holds {MOST}: all are in the table, none "
             "in the fragment; choose with `--option models='a|b'`"
         )
         return
+    names = unique_slugs([m["model"] for m in priced], {m["model"]: m["provider"] for m in priced})
     for model in priced:
         api = {
             to: rounded(1e6 * model[of]) for of, to in _FIELD.items() if model.get(of) is not None
         }
         about = {"method": "list price", "rows": 1}
-        name = slug(model["model"])
+        name = names[model["model"]]
         for to, value in api.items():
             out.parameters.append(Parameter(f"{name}.{to}", value, value, value, "USD/Mtok", about))
         caps = {"requests_per_minute": model["rpm"], "tokens_per_minute": model["tpm"]}
         api |= {to: value for to, value in caps.items() if value}
         out.fragment.setdefault("models", {})[name] = {"label": model["model"], "api": api}
+    apart = [name for model, name in names.items() if name != slug(model)]
+    if apart:
+        out.notes.append(
+            f"models of one name are told apart by who sells them: {', '.join(apart[:8])}"
+        )
     if not served and priced:
         out.notes.append("rate caps are set by contract; no price list has them")
 
 
-def _gpu_prices(found: _Found, options: Options) -> list[gpus.Price]:
-    if not found.gpus:
-        return []
-    node = settings.whole(options, "node", 8)
-    spot = settings.choice(options, "spot", ("yes", "no"), "no") == "yes"
-    every = gpus.prices(pl.concat(found.gpus), float(node), spot)
-    wanted = settings.several(options, "gpus")
-    if wanted is None:
-        return every
-    names = {name.casefold() for name in wanted}
-    _all_there(names, {p.gpu.casefold() for p in every}, "gpus")
-    return [p for p in every if p.gpu.casefold() in names]
-
-
-def _all_there(wanted: set[str], there: set[str], setting: str) -> None:
-    """Refuse a name that no price list has: nothing of it would be in the answer."""
-    missing = wanted - there
-    if missing:
-        listed = ", ".join(shown(name) for name in sorted(missing)[:5])
-        message = f"no price list has {listed}"
-        hint = nearest(next(iter(sorted(missing))), sorted(there))
-        raise DataError([Problem("CAL009", message, f"--option {setting}", hint=hint)])
-
-
-def _add_gpus(out: Calibration, found: _Found, options: Options) -> None:
-    prices = _gpu_prices(found, options)
+def _add_gpus(out: Calibration, prices: list[gpus.Price]) -> None:
     if not prices:
         return
     out.tables["gpus"] = pl.DataFrame([vars(p) for p in prices])
     for price in prices:
-        name = gpu_name(price.gpu)
-        about = {"method": f"cheapest offer ({price.provider})", "rows": price.offers}
+        seller = f" ({price.provider})" if price.provider else ""
+        about = {"method": f"cheapest offer{seller}", "rows": price.offers}
+        path = f"{price.name}.price_usd_per_h"
         out.parameters.append(
-            Parameter(
-                f"{name}.price_usd_per_h", price.cheapest, price.low, price.high, "USD/h", about
-            )
+            Parameter(path, price.cheapest, price.low, price.high, "USD/h", about)
         )
-        out.fragment.setdefault("gpus", {})[name] = {
+        out.fragment.setdefault("gpus", {})[price.name] = {
             "price_usd_per_h": rounded(price.cheapest), "label": price.gpu,
         }  # fmt: skip
     out.notes.append("low and high of a GPU span all offers, of every size and provider")

@@ -62,6 +62,12 @@ class Offer:
     rpm: float | None = None
     tpm: float | None = None
 
+    @property
+    def sold(self) -> str:
+        """The model with its provider before it, where that is known and not there already."""
+        named = not self.provider or self.model.startswith(f"{self.provider}/")
+        return self.model if named else f"{self.provider}/{self.model}"
+
 
 def check_units(offers: int, dropped: Mapping[str, int], path: Path) -> None:
     """Refuse a list most of whose prices are too high to be per token."""
@@ -77,13 +83,15 @@ def is_map(text: str) -> bool:
 
 
 def price_map(path: Path, dropped: dict[str, int]) -> tuple[list[Offer], int]:
-    """Read a price map: offers, and how many models it holds."""
+    """Read a price map: offers, and how many models it holds; its example is none."""
     document = reading.read_json(path)
     if not isinstance(document, dict):
         fail("CAL006", "a price map is a mapping of models", path, 1, 1)
     out = []
+    document.pop("sample_spec", None)
     for model, entry in document.items():
-        if model == "sample_spec" or not isinstance(entry, dict):
+        if not isinstance(entry, dict):
+            _count(dropped, "not a record of prices")
             continue
         row = {
             field: next((entry[a] for a in names if a in entry), None)
@@ -158,6 +166,7 @@ class Served:
     prices: dict[str, float]
     rpm: float | None
     tpm: float | None
+    deployments: int = 1
 
 
 def is_config(text: str) -> bool:
@@ -202,7 +211,7 @@ def config(path: Path, dropped: dict[str, int]) -> tuple[list[Served], int]:
             if said:
                 prices[field] = max(said)
         caps = [_sum(deployments, cap, path) for cap in ("rpm", "tpm")]
-        out.append(Served(name, behind, prices, caps[0], caps[1]))
+        out.append(Served(name, behind, prices, caps[0], caps[1], len(deployments)))
     return out, len(entries)
 
 
@@ -238,14 +247,13 @@ def _without_lines(error: ConfigError, path: Path) -> Exception:
     return DataError([Problem(code, message, str(path), first.line, first.column)])
 
 
-def match(served: Served, offers: Mapping[str, Offer]) -> dict[str, float]:
-    """Prices of a served name: its own, else the list price of what stands behind it."""
-    prices = dict(served.prices)
+def match(served: Served, offers: Mapping[str, Offer]) -> Offer | None:
+    """The list price of what stands behind a served name, or None."""
     for name in (*served.behind, served.name):
         offer = offers.get(name) or offers.get(name.partition("/")[2])
         if offer is not None:
-            return {**offer.prices, **prices}
-    return prices
+            return offer
+    return None
 
 
 def _count(dropped: dict[str, int], reason: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import mapping
-from allocate.models.calibration.naming import shown
+from allocate.models.calibration.naming import gpu_name, shown
 from allocate.models.calibration.reading import fail
 
 FIELDS = {
@@ -36,6 +36,8 @@ DEAR = 1000.0
 class Price:
     """Offers of one GPU type: the cheapest, and what all of them span (USD per GPU, hour)."""
 
+    name: str
+    """Of the type in a config; lists write one type in several ways."""
     gpu: str
     cheapest: float
     low: float
@@ -58,29 +60,52 @@ def offers(
             for field, column in columns.items()
             if field not in ("gpu", "provider")
         }
-        gpus, each = values.get("gpus") or 1.0, values.get("usd_per_gpu_h")
-        if each is None and values.get("usd_per_h") is not None:
-            each = values["usd_per_h"] / gpus  # type: ignore[operator]
-        spot = values.get("spot_usd_per_gpu_h")
         name = str(row[columns["gpu"]] or "").strip()
-        if not name or (not each and not spot):
-            reason = "no GPU named, or no price"
+        each, reason = _each(values)
+        spot = values.get("spot_usd_per_gpu_h")
+        if not name or not (each or spot):
+            reason = reason or "no GPU named, or no price"
             dropped[reason] = dropped.get(reason, 0) + 1
             continue
+        _not_dear(each, columns.get("usd_per_gpu_h") or columns.get("usd_per_h", ""), path, line)
+        _not_dear(spot, columns.get("spot_usd_per_gpu_h", ""), path, line)
         provider = str(row[columns["provider"]] or "") if "provider" in columns else ""
         records.append(
-            {"gpu": name, "gpus": gpus, "provider": provider, "on_demand": each, "spot": spot}
-        )
+            {"gpu": name, "gpus": values.get("gpus") or None, "provider": provider,
+             "on_demand": each, "spot": spot}
+        )  # fmt: skip
     schema = {"gpu": pl.String, "gpus": pl.Float64, "provider": pl.String}
     return pl.DataFrame(records, schema=schema | {"on_demand": pl.Float64, "spot": pl.Float64})
 
 
+def _each(values: Mapping[str, float | None]) -> tuple[float | None, str]:
+    """USD per GPU and hour, or why there is none: an instance's needs its number of GPUs."""
+    if (each := values.get("usd_per_gpu_h")) is not None:
+        return each, ""
+    whole, count = values.get("usd_per_h"), values.get("gpus")
+    if whole and not count:
+        return None, "price of an instance without its number of GPUs"
+    return whole / count if whole and count else None, ""
+
+
+def _not_dear(value: float | None, column: str, path: Path, line: int) -> None:
+    if value is not None and value > DEAR:
+        hint = "prices are USD per GPU and hour"
+        message = f"a GPU costs {value:g} USD per hour in `{shown(column)}`"
+        fail("CAL008", message, path, line, hint=hint)
+
+
 def prices(found: pl.DataFrame, node: float, spot: bool) -> list[Price]:
-    """Cheapest offer of each GPU type in instances of ``node`` GPUs, or in any if there is none."""
+    """Cheapest offer of each GPU type in instances of ``node`` GPUs, or in any if there is none.
+
+    A type is what a config calls it: ``H100`` and ``h100_sxm`` are offers of one.
+    """
     column = "spot" if spot else "on_demand"
+    types = {gpu: gpu_name(gpu) for gpu in found["gpu"].unique(maintain_order=True)}
+    named = found.with_columns(name=pl.col("gpu").replace_strict(types, return_dtype=pl.String))
     out = []
-    for name in found["gpu"].unique(maintain_order=True):
-        all_sizes = found.filter((pl.col("gpu") == name) & (pl.col(column) > 0))
+    for name in dict.fromkeys(types.values()):
+        all_sizes = named.filter((pl.col("name") == name) & (pl.col(column) > 0))
         if not all_sizes.height:
             continue
         sized = all_sizes.filter(pl.col("gpus") == node)
@@ -88,7 +113,9 @@ def prices(found: pl.DataFrame, node: float, spot: bool) -> list[Price]:
         values = all_sizes[column].to_numpy()
         cheapest = float(chosen[column][0])
         span = float(np.min(values)), float(np.max(values))
-        out.append(Price(name, cheapest, *span, all_sizes.height, chosen["provider"][0]))
+        out.append(
+            Price(name, chosen["gpu"][0], cheapest, *span, all_sizes.height, chosen["provider"][0])
+        )
     return out
 
 
@@ -101,7 +128,4 @@ def _number(cell: object, column: str, path: Path, line: int) -> float | None:
         value = np.nan
     if not 0 <= value < np.inf:
         fail("CAL006", f"`{shown(cell)}` in `{column}` is not a price", path, line)
-    if "usd" in column.casefold() and "gpu" in column.casefold() and value > DEAR:
-        hint = "prices are USD per GPU and hour"
-        fail("CAL008", f"a GPU costs {value:g} USD per hour in `{column}`", path, line, hint=hint)
     return value

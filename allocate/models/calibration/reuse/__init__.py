@@ -18,7 +18,7 @@ import polars as pl
 from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.reading import fail, first_line
-from allocate.models.calibration.result import Calibration, Options, Parameter
+from allocate.models.calibration.result import COMPARED_NOTHING, Calibration, Options, Parameter
 from allocate.models.calibration.reuse.accesses import FIELDS, Accesses, read_accesses
 from allocate.models.calibration.reuse.curve import Curve, Seen, fit, look_back
 from allocate.models.calibration.reuse.judge import judge
@@ -97,7 +97,13 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
     """Compare with the hits of an LRU cache over requests that were not used."""
     windows, unit, _ = _settings(options, "check_")
     later = read_accesses(paths, options.columns, windows, unit)
-    return judge(calibration.state["log"], calibration.state["by_blocks"], later, options.blocks)
+    out = judge(calibration.state["log"], calibration.state["by_blocks"], later, options.blocks)
+    if all(row["predicted"] is None for row in out["sizes"]):
+        calibration.notes.append(
+            f"{COMPARED_NOTHING}: the log touches fewer blocks than the caches asked for; give "
+            "smaller ones with --blocks"
+        )
+    return out
 
 
 def _settings(options: Options, prefix: str = "") -> tuple[dict[str, float], float | None, str]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail, json_lines, source
 from allocate.models.calibration.result import Source
 
@@ -170,8 +171,8 @@ def _keys(record: dict[str, Any], columns: Mapping[str, str], path: Path, line: 
         if key is not None:
             found[name] = key
         elif name in columns or name in ("timestamp", "hash_ids"):
-            shown = ", ".join(str(k)[:40] for k in list(record)[:12])
-            hint = f"name it with `--map {name}=KEY`; this line has {shown}"
+            there = ", ".join(shown(key) for key in list(record)[:12])
+            hint = f"name it with `--map {name}=KEY`; this line has {there}"
             fail("CAL005", f"there is no key for {name}", path, line, 1, hint)
     return found
 

@@ -8,7 +8,6 @@ of a prompt, an answer or an argument is read.
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,14 +18,14 @@ import polars as pl
 
 from allocate.models.calibrated import Driver
 from allocate.models.calibration.grounds import ground
-from allocate.models.calibration.naming import slug
+from allocate.models.calibration.naming import unique_slugs
 from allocate.models.calibration.reading import fail, source
-from allocate.models.calibration.result import LEVEL, Calibration, Options, Parameter
+from allocate.models.calibration.result import Calibration, Options, Parameter
+from allocate.models.calibration.spans.figures import TOKEN_USES, figures
 from allocate.models.calibration.spans.formats import read_spans, recognise
 from allocate.models.calibration.spans.requests import Requests, gather
 from allocate.models.calibration.spans.rules import STEMS, USES, Rules
 from allocate.models.calibration.spans.speed import speeds
-from allocate.models.calibration.statistics import Floats, jackknife, slices
 
 __all__ = ["FIELDS", "OPTIONS", "calibrate", "check", "detects"]
 
@@ -35,16 +34,8 @@ OPTIONS = {
     "class": "attribute (Langfuse: key of metadata) that names the class of a request",
     **{use: f"words that mark a tool or span as {use}: word,word" for use in STEMS},
 }
-GROUPS = 60
 LONGEST_S = 1e9
 """Thirty years: no log is longer, and times in ms or s lie further from those in ns."""
-TOKEN_USES = ("read", *USES)
-_PER_REQUEST = {
-    "calls_per_request": ("calls", "call"),
-    "retries_per_request": ("retries", "retry"),
-    "human_waits_per_request": ("waits", "wait"),
-    "tool_s_per_request": ("tool_s", "s"),
-}
 
 
 def detects(path: Path) -> str | None:
@@ -58,7 +49,7 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     dropped: Counter[str] = Counter()
     requests, sources, used = _read(paths, options, rules, dropped)
     cost = speeds(requests)
-    parameters = _parameters(requests) + cost
+    parameters = figures(requests) + cost
     fragment = _fragment(requests, parameters)
     return Calibration(
         "spans",
@@ -78,7 +69,7 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
     """Compare each figure with that of other traces; both have an error of their own."""
     dropped: Counter[str] = Counter()
     later, _, _ = _read(paths, options, _rules(options), dropped)
-    measured = {p.name: p for p in _parameters(later)}
+    measured = {p.name: p for p in figures(later)}
     compared: dict[str, Any] = {"requests": later.count}
     for p in calibration.parameters:
         other = measured.get(p.name)
@@ -89,7 +80,9 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
             "predicted": p.value,
             "measured": other.value,
             "relative_error": p.value / other.value - 1 if other.value else None,
-            "within_interval": bool(abs(p.value - other.value) <= reach),
+            "within_interval": bool(abs(p.value - other.value) <= reach)
+            if reach == reach
+            else None,
         }
     return compared
 
@@ -106,15 +99,20 @@ def _rules(options: Options) -> Rules:
 def _read(
     paths: Sequence[Path], options: Options, rules: Rules, dropped: Counter[str]
 ) -> tuple[Requests, list[Any], int]:
+    """Requests, the sources with all spans that they hold, and how many of these are used."""
     counts: Counter[Path] = Counter()
+    unread: Counter[str] = Counter()
 
     def each(path: Path) -> Any:
-        for span in read_spans(path, options.settings.get("class"), dropped):
+        before = unread.total()
+        for span in read_spans(path, options.settings.get("class"), unread):
             counts[path] += 1
             yield span
+        counts[path] += unread.total() - before
 
     spans = itertools.chain.from_iterable(each(path) for path in paths)
     requests = gather(spans, rules, dropped, options.seed)
+    dropped.update(unread)
     if requests.count < 2:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
         fail("CAL007", f"{requests.count} requests with a model call are too few", paths[0],
@@ -126,68 +124,7 @@ def _read(
         hint = "startTimeUnixNano and endTimeUnixNano count nanoseconds since 1970"
         fail("CAL008", "the spans lie decades apart: their times mix units", paths[0], hint=hint)
     sources = [source(path, counts[path]) for path in paths]
-    return requests, sources, sum(counts.values()) - dropped["in a trace without a model call"]
-
-
-def _mean(values: Floats, over: Floats | None = None) -> tuple[float, float, float]:
-    """Mean of requests, or a ratio of sums, with its interval over groups of requests.
-
-    What never happened in n requests may happen up to −ln(1 − level)/n times in one.
-    """
-    count = len(values)
-    groups = min(count, GROUPS)
-    group = np.arange(count) * groups // count
-    weight = np.ones(count) if over is None else over
-    if not values.any():
-        return 0.0, 0.0, float(-np.log(1 - LEVEL) / max(weight.sum(), 1.0))
-    top = np.bincount(group, values, minlength=groups)
-    bottom = np.bincount(group, weight, minlength=groups)
-    ends = jackknife(lambda w: (w @ top) / max(w @ bottom, 1e-300), groups)
-    value, low, high = (float(end) for end in ends)
-    return value, max(low, 0.0), high
-
-
-def _rate(requests: Requests) -> tuple[float, float, float]:
-    """Requests per second, over slices of time."""
-    groups = slices(len(requests.rows))
-    span = requests.last - requests.first
-    since = (requests.column("start_s") - requests.first) / span
-    group = np.clip((since * groups).astype(int), 0, groups - 1)
-    counts = np.bincount(group, minlength=groups) * requests.count / len(requests.rows)
-    ends = jackknife(lambda w: (w @ counts) / (w.sum() * span / groups), groups)
-    rate, low, high = (float(end) for end in ends)
-    return rate, max(low, 0.0), high
-
-
-def _parameters(requests: Requests) -> list[Parameter]:
-    def put(name: str, ends: tuple[float, float, float], unit: str, seen: Floats) -> Parameter:
-        fit = {
-            "method": f"mean over requests, jackknife over {min(len(seen), GROUPS)} groups",
-            "rows": requests.count,
-            "seen": [float(seen.min()), float(seen.max())],
-        }
-        return Parameter(name, *ends, unit, fit)
-
-    found = []
-    for use in TOKEN_USES:
-        values = requests.column(use)
-        found.append(put(f"{use}_tokens", _mean(values), "token", values))
-    read = requests.column("input")
-    if requests.cached_known and read.any():
-        cached = requests.column("cached")
-        found.append(put("cache_hit", _mean(cached, read), "1", cached / np.maximum(read, 1)))
-    for name, (column, unit) in _PER_REQUEST.items():
-        values = requests.column(column)
-        found.append(put(name, _mean(values), unit, values))
-    if requests.last > requests.first:
-        found.append(put("requests_per_s", _rate(requests), "request/s", np.zeros(1)))
-    waits, calls = requests.column("waits"), requests.column("calls")
-    failed = requests.column("failed")
-    found.append(put("failed_call_share", _mean(failed, calls), "1", failed / calls))
-    if waits.any():
-        waited = requests.column("waited_s")
-        found.append(put("human_wait_s", _mean(waited, waits), "s", waited))
-    return found
+    return requests, sources, counts.total() - dropped.total()
 
 
 def _fragment(requests: Requests, parameters: list[Parameter]) -> dict[str, Any]:
@@ -196,17 +133,15 @@ def _fragment(requests: Requests, parameters: list[Parameter]) -> dict[str, Any]
     kept = [use for use in TOKEN_USES if values[f"{use}_tokens"] > 0]
     for use in kept:
         uses[use]["reference_tokens"] = values[f"{use}_tokens"]
+    names = unique_slugs(sorted(set(requests.models) - {"unknown"}))
     models = {}
-    for model in sorted(set(requests.models) - {"unknown"}):
+    for model in names:
         speed = {
             key: values[f"models.{model}.{key}"]
             for key in ("tpot_ms", "ttft_s")
             if f"models.{model}.{key}" in values
         }
-        if "cache_hit" in values:
-            speed["cache_hit"] = values["cache_hit"]
-        if speed:
-            models[slug(model)] = {"label": model, "api": speed}
+        models[names[model]] = {"label": model} | ({"api": speed} if speed else {})
     fragment: dict[str, Any] = {"token_uses": {use: uses[use] for use in kept}}
     return fragment | ({"models": models} if models else {})
 
@@ -216,19 +151,18 @@ def _grounds(fragment: dict[str, Any], parameters: list[Parameter]) -> dict[str,
     found = {p.name: p for p in parameters}
     out: dict[str, dict[str, Any]] = {}
 
-    def put(path: str, value: float, p: Parameter, most: float = math.inf) -> None:
+    def put(path: str, value: float, p: Parameter) -> None:
         own = p.fit.get("seen") if path.startswith("token_uses") else None
         of: Driver | None = "value" if own else None
-        out[path] = ground(value, p.low, p.high, p.unit, p.fit, of, own, most=most)
+        out[path] = ground(value, p.low, p.high, p.unit, p.fit, of, own)
 
     for use, given in fragment["token_uses"].items():
         if "reference_tokens" in given:
             number = given["reference_tokens"]
             put(f"token_uses.{use}.reference_tokens", number, found[f"{use}_tokens"])
     for name, model in fragment.get("models", {}).items():
-        for key, value in model["api"].items():
-            p = found.get(f"models.{model['label']}.{key}") or found[key]
-            put(f"models.{name}.api.{key}", value, p, 1.0 if key == "cache_hit" else math.inf)
+        for key, value in model.get("api", {}).items():
+            put(f"models.{name}.api.{key}", value, found[f"models.{model['label']}.{key}"])
     return out
 
 
@@ -275,8 +209,7 @@ def _notes(requests: Requests, rules: Rules) -> list[str]:
             f"Tools that no rule knows count as planning: {names}. Mark them with "
             "`--option verify=word` and the like."
         )
-    if not requests.cached_known:
-        notes.append("No call says what it read from a cache: cache_hit is not known, not 0.")
+    notes += _cache_notes(requests)
     missing = requests.column("uncounted").sum() / requests.column("calls").sum()
     if missing > 0:
         notes.append(
@@ -286,5 +219,24 @@ def _notes(requests: Requests, rules: Rules) -> list[str]:
         notes.append(
             f"{requests.reopened:,} traces went on after others had filled the memory, and count "
             "as two requests: sort the spans by time."
+        )
+    return notes
+
+
+def _cache_notes(requests: Requests) -> list[str]:
+    """What is known of caches, and what a config takes instead of the share."""
+    if not requests.column("cache_input").any():
+        return ["No call says what it read from a cache: cache_hit is not known, not 0."]
+    notes = [
+        "cache_hit is a share of all input tokens, that of a config one of prefix tokens: the "
+        "fragment leaves it out, and `allocate init --from` turns it into both."
+    ]
+    silent = requests.column("silent").sum()
+    if silent:
+        share = silent / requests.column("calls").sum()
+        notes.append(
+            f"{share:.1%} of calls do not say what they read from a cache: cache_hit is that of "
+            "the others, and all input of these counts as fresh, so that read_tokens may be too "
+            "high and cached_tokens too low."
         )
     return notes

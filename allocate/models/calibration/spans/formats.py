@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from allocate.models.calibration.reading import head, json_lines, read_json
+from allocate.models.calibration.private import without_paths
+from allocate.models.calibration.reading import fail, head, json_lines, read_json
 
 # New names first (OpenTelemetry GenAI), then deprecated ones and those of OpenInference.
 _INPUT = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
@@ -32,6 +33,7 @@ _AGENT = ("gen_ai.agent.name",)
 _OPERATION = ("gen_ai.operation.name", "llm.request.type")
 _KIND = ("openinference.span.kind", "traceloop.span.kind")
 _CALLS = {"chat", "text_completion", "generate_content", "completion", "llm"}
+_SENTENCE = "a sentence"
 _HEX = re.compile(r"[^0-9A-Za-z_.:-]+")
 
 
@@ -81,8 +83,11 @@ def read_spans(path: Path, label: str | None, dropped: Counter[str]) -> Iterator
             span = _otel(record, label) if is_otel else _langfuse(record, label)
             if isinstance(span, str):
                 dropped[span] += 1
-            else:
-                yield span
+                continue
+            if span.label == _SENTENCE:  # names hold no spaces
+                hint = "name an attribute that holds a kind of request, such as `bugfix`"
+                fail("CAL009", f"`{label}` holds sentences, not classes", path, hint=hint)
+            yield span
 
 
 def _documents(path: Path) -> Iterator[Any]:
@@ -155,7 +160,7 @@ def _otel(record: Mapping[str, Any], label: str | None) -> Span | str:
     code = status.get("code") if isinstance(status, dict) else None
     span_name = str(record.get("name") or "")
     tool = _either(attributes, *_TOOL)
-    name = str(tool or _either(attributes, *_AGENT) or span_name)
+    name = without_paths(str(tool or _either(attributes, *_AGENT) or span_name))
     return Span(
         trace,
         _kind(attributes, tool, span_name, read is not None or wrote is not None),
@@ -167,7 +172,7 @@ def _otel(record: Mapping[str, Any], label: str | None) -> Span | str:
         cached,
         wrote,
         code in (2, "STATUS_CODE_ERROR"),
-        _text(attributes.get(label)) if label else None,
+        _label(attributes.get(label)) if label else None,
     )
 
 
@@ -231,7 +236,7 @@ def _langfuse(record: Mapping[str, Any], label: str | None) -> Span | str:
     return Span(
         trace,
         "call" if kind == "GENERATION" else "tool" if kind in ("TOOL", "RETRIEVER") else "other",
-        str(record.get("name") or "")[:200],
+        without_paths(str(record.get("name") or ""))[:200],
         start,
         max(end if end is not None else start, start),
         _text(record.get("model")),
@@ -239,7 +244,7 @@ def _langfuse(record: Mapping[str, Any], label: str | None) -> Span | str:
         cached,
         wrote,
         record.get("level") == "ERROR",
-        _text(named),
+        _label(named),
     )
 
 
@@ -265,7 +270,13 @@ def _number(value: Any) -> float | None:
 
 
 def _text(value: Any) -> str | None:
-    """A short label of plain characters, or None."""
+    """A short name of plain characters, of a path its last part; or None."""
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
-    return _HEX.sub("_", str(value))[:60].strip("_") or None
+    return _HEX.sub("_", without_paths(str(value)))[:60].strip("_") or None
+
+
+def _label(value: Any) -> str | None:
+    """The same of a class's name; ``_SENTENCE`` where somebody wrote more than a name."""
+    text = str(value)
+    return _SENTENCE if len(text) > 60 or len(text.split()) > 6 else _text(value)

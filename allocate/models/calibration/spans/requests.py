@@ -17,9 +17,11 @@ ROWS = 200_000
 CALLS = 20_000
 MOST_MODELS = 50
 COLUMNS = (
-    "calls", "input", "cached", "read", "plan", "edit", "verify", "retries", "failed",
-    "waits", "waited_s", "tool_s", "wall_s", "uncounted", "start_s",
+    "calls", "input", "cached", "cache_input", "silent", "read", "plan", "edit", "verify",
+    "retries", "failed", "waits", "waited_s", "tool_s", "wall_s", "uncounted", "start_s",
 )  # fmt: skip
+"""Of a request. ``cached`` and ``cache_input`` are sums over the calls that say both what they read
+and what of it a cache had; ``silent`` is how many calls say only what they read."""
 
 
 @dataclass
@@ -36,7 +38,6 @@ class Requests:
     reopened: int = 0
     calls: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     """Model → (output tokens, seconds) of calls, the first ``CALLS`` of each."""
-    cached_known: int = 0
 
     def __post_init__(self) -> None:
         self._draw = np.random.default_rng(self.seed)
@@ -91,7 +92,8 @@ def _close(spans: list[Span], rules: Rules, result: Requests, dropped: Counter[s
     tools = [span for span in spans if span.kind == "tool"]
     waits = [span for span in spans if span.kind != "call" and rules.use(span.name) == "human"]
     written = _by_use(calls, tools, rules)
-    fresh = [(c.input - (c.cached or 0.0)) for c in calls if c.input is not None]
+    counted = [(c.input, c.cached) for c in calls if c.input is not None]
+    told = [(read, cached) for read, cached in counted if cached is not None]
     output: Counter[str] = Counter()
     for call in calls:
         if call.model:
@@ -101,15 +103,16 @@ def _close(spans: list[Span], rules: Rules, result: Requests, dropped: Counter[s
                 times = result.calls[call.model] = []
             if times is not None and len(times) < CALLS and call.output and not call.failed:
                 times.append((call.output, call.end - call.start))
-    result.cached_known += any(c.cached is not None for c in calls)
     result.first = min(result.first, spans[0].start)
     result.last = max(result.last, spans[-1].start)
     start, end = spans[0].start, max(span.end for span in spans)
     row = (
         float(len(calls)),
-        sum(c.input or 0.0 for c in calls),
-        sum(c.cached or 0.0 for c in calls),
-        float(sum(fresh)),
+        sum(read for read, _ in counted),
+        sum(cached for _, cached in told),
+        sum(read for read, _ in told),
+        float(len(counted) - len(told)),
+        sum(read - (cached or 0.0) for read, cached in counted),
         *(written[use] for use in USES),
         float(_retries(calls) + _retries(tools)),
         float(sum(c.failed for c in calls)),

@@ -164,11 +164,17 @@ def _grounds(log: Log, table: pl.DataFrame, labels: Any, groups: int) -> dict[st
         out[f"{path}.rate_per_s"] = ground(*rate, "request/s", fit, "requests_per_s", seen)
         for which, values in sample.items():
             of = values[labels == code]
+            about = fit | {"goodness": _scatter(of)}
             span = [float(of.min()), float(of.max())]
             low, high = max(row[f"{which}_low"], 0.0), row[f"{which}_high"]
             number = _short(row[f"{which}_tokens"])
-            out[f"{path}.{which}_tokens"] = ground(number, low, high, "token", fit, "value", span)
+            out[f"{path}.{which}_tokens"] = ground(number, low, high, "token", about, "value", span)
     return out
+
+
+def _scatter(values: Floats) -> dict[str, float] | None:
+    """How far single values lie from their mean: the root mean square, relative to it."""
+    return {"relative_scatter": float(np.std(values) / np.mean(values))} if values.any() else None
 
 
 def _ratio(a: Floats, b: Floats) -> Floats:
@@ -202,9 +208,11 @@ def _parameters(
         "rows": log.requests,
     }
     sample = {c: log.sample[c].to_numpy() for c in ("input", "output")}
-    found = [Parameter("arrival_rate_per_s", *rate, "request/s", sliced | {"seen": _seen(log)})]
+    fit = sliced | {"goodness": _scatter(parts.requests), "seen": _seen(log)}
+    found = [Parameter("arrival_rate_per_s", *rate, "request/s", fit)]
     for column, values in sample.items():
-        fit = sliced | {"seen": [float(values.min()), float(values.max())]}
+        seen = [float(values.min()), float(values.max())]
+        fit = sliced | {"goodness": _scatter(values), "seen": seen}
         found.append(Parameter(f"mean_{column}_tokens", *parts.mean(column), "token", fit))
     value, window, count = burst
     fit = {
