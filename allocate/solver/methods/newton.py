@@ -54,17 +54,19 @@ def newton(
     allocate: bool = True,
     bulk: Bulk | None = None,
     least_ridge: float = 1e-13,
+    enough: float = 0.0,
 ) -> Result:
     """Minimise the dual from a starting price, then recover the allocation.
 
-    ``tolerance`` is on the decrease that the model still promises, relative to the dual.
+    ``tolerance`` is on the decrease that the model still promises, relative to the dual; a step
+    that fails is the last if no more than ``enough`` was promised.
     Without ``allocate`` only prices and the levels of activities are found. ``bulk`` stands
     for members that are not in the program's streams.
     """
     everyone = np.ones(len(program.activities), bool)
     start = seeded(program, settled(program, np.maximum(duals, 0.0), everyone))
     current = Pricing.at(program, settled(program, start, everyone), bulk)
-    search = _Descent(program, current, bulk, ridge, least_ridge, progress)
+    search = _Descent(program, current, bulk, ridge, least_ridge, enough, progress)
     allocation, stopped = None, False
     try:
         search.run(max_iterations, tolerance)
@@ -97,10 +99,11 @@ class _Descent:
         bulk: Bulk | None,
         ridge: float,
         least_ridge: float,
+        enough: float,
         progress: Callable[[dict], None] | None,
     ):
         self.program, self.bulk, self.progress = program, bulk, progress
-        self.first_ridge, self.least_ridge = ridge, least_ridge
+        self.first_ridge, self.least_ridge, self.enough = ridge, least_ridge, enough
         self.current = start
         self.pool = Pool.near(program, start)
         self.levels: np.ndarray | None = None
@@ -142,6 +145,9 @@ class _Descent:
                 self.levels, self.current = found.levels, trial
                 self.pool.trim(program, trial)
                 ridge, others = max(ridge * 0.1, self.least_ridge), []
+            elif promised <= self.enough:
+                self.levels, self.converged = found.levels, True
+                return
             elif not fresh and others and abs(gained) <= _NOISE:
                 return  # twice to the same height: the quadratic program is out of digits
             elif not fresh and len(others) < _TANGENTS:

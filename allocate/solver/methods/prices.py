@@ -32,7 +32,7 @@ _WELL = 0.04  # of what a row is used for may be noise: then the prices are know
 _AT_LAST = 1e-5  # of the money at stake may have moved far since the last screening …
 _AGAIN = 3  # … or it is made again, so many times
 _FREE, _HELD = 1e-6, 1e-2  # ridge of a first step from anywhere, from near the answer
-_CLOSER, _DIGITS = 3e-3, 2e-10  # of the tolerance, to which prices are found; at best
+_ENOUGH = 3e-3  # of the tolerance: a promise so small is not worth another try
 _MOST_PAIRS = 8_000_000  # pairs of a straight program that are held side by side
 _CLOSE = 1e-7  # tolerance of a program near to one that is solved
 
@@ -101,9 +101,8 @@ def _held_apart(
     program: Program, known: _Known, tolerance: float, near: bool, progress: Progress | None
 ) -> Result:
     """By Newton's method with every member held apart."""
-    close = max(_DIGITS, _CLOSER * tolerance)
-    ridge = _HELD if near else _FREE
-    found = newton(program, known.duals, tolerance=close, ridge=ridge, progress=progress)
+    enough, ridge = _ENOUGH * tolerance, _HELD if near else _FREE
+    found = newton(program, known.duals, ridge=ridge, progress=progress, enough=enough)
     found.iterations += known.iterations
     return found
 
