@@ -9,7 +9,8 @@ import pytest
 from allocate.cli.main import main
 from allocate.models.calibration import models, training
 from allocate.models.calibration.registry import KINDS
-from allocate.models.calibration.result import Options
+from allocate.models.calibration.result import SEEN, Options
+from allocate.models.calibration.running import run
 
 DATA = Path(__file__).parents[1] / "data"
 CASES = {  # kind → what is calibrated, what it is checked against, keys of the check
@@ -226,3 +227,20 @@ def test_spans_that_cannot_be_read_are_rows_of_their_source_too(tmp_path, capsys
     found = called(capsys, "spans", path)
     assert found["rows_dropped"] == {"no trace id": 2}
     assert (found["rows_used"], found["sources"][0]["rows"]) == (94, 96)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sample"),
+    [("models", "models/routellm.csv"), ("prices", "prices/price_map.json")],
+)
+def test_a_check_with_the_files_of_the_fit_is_told(kind, sample):
+    path = DATA / sample
+    again = run(kind, [path], check=[path])
+    assert any(note.startswith(SEEN) and path.name in note for note in again.notes)
+
+
+def test_two_parts_of_one_log_are_no_check_with_the_fit():
+    path = DATA / "trace" / "azure_code_2023.csv.gz"
+    parts = ["until_s=1800", "check_from_s=1800"]
+    assert not any(n.startswith(SEEN) for n in run("trace", [path], [path], (), parts).notes)
+    assert any(n.startswith(SEEN) for n in run("trace", [path], [path]).notes)

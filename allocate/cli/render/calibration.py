@@ -15,6 +15,7 @@ from allocate.cli.render.records import draw_records
 from allocate.cli.render.sheet import Column, Sheet, drawn
 from allocate.cli.render.text import NOTHING, clean, number
 from allocate.cli.terminal import make_console
+from allocate.models.calibration.result import SEEN
 
 SHOWN = 16  # parameters on the first screen
 
@@ -63,7 +64,8 @@ def _lines(document: dict[str, Any], width: int, whole: bool) -> Iterator[Line]:
     title = f"Parameters, with intervals that hold {document['interval_level']:.0%} of the time"
     yield from headed(title, lay_out(_sheet(document, whole), width))
     if document["check"] is not None:
-        title = "Check against data that were not used"
+        seen = any(note.startswith(SEEN) for note in document["notes"])
+        title = "Check against data of the fit" if seen else "Check against data that were not used"
         yield from headed(title, lay_out(_check_sheet(document["check"]), width))
     yield from listed("Notes", document["notes"], width, True)
     yield from listed("Files", document["files"], width, True)

@@ -17,6 +17,7 @@ from allocate.models.calibration.grounds import ground, together
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.writing import RECORD, read_record
 
+PROMPT_TOKENS, OUTPUT_TOKENS = 1000.0, 200.0  # of a request, where nothing tells
 VALUE_USD = 1.0
 QUALITY = 0.8
 GPUS = 8
@@ -127,18 +128,30 @@ def _merge(into: dict[str, Any], piece: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _request(kinds: dict[str, Any], draft: Draft) -> dict[str, Any]:
-    """The one class that there is where no trace was calibrated; its rate may be that of spans."""
+def _request(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> dict[str, Any]:
+    """The one class that there is where no trace was calibrated; its rate may be that of spans.
+
+    What it reads and writes is a guess, unless spans or a leaderboard tell tokens by use: a
+    request of no tokens would be free.
+    """
     path = ("classes", "request", "rate_per_s")
     if rate := parameter(kinds.get("spans"), "requests_per_s"):
         draft.measure(path, rate, "requests_per_s")
     else:
         draft.put(path, 1.0, "no trace was calibrated; put how often requests come")
-    return {}
+    if kinds.get("spans"):
+        return {}
+    why = "no trace was calibrated; put the length of your requests"
+    lengths = {"prompt_tokens": PROMPT_TOKENS}
+    if not whole.get("token_uses"):
+        lengths["output_tokens"] = OUTPUT_TOKENS
+    for name, tokens in lengths.items():
+        draft.put(("classes", "request", name), tokens, why)
+    return dict(lengths)
 
 
 def _classes(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> None:
-    classes = whole.get("classes") or {"request": _request(kinds, draft)}
+    classes = whole.get("classes") or {"request": _request(whole, kinds, draft)}
     worth = reused = ""
     hits = parameter(kinds.get("spans"), "cache_hit")
     profile = next(iter((whole.get("caching") or {}).get("reuse") or {}), None)

@@ -21,6 +21,8 @@ DEFAULT_BLOCKS = (1000, 5000, 20000, 50000)
 
 COMPARED_NOTHING = "the check compared nothing"
 """How the note of a check begins that had nothing to compare."""
+SEEN = "the check used files of the fit"
+"""How the note of a check begins whose data were used before."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from allocate.errors import DataError
 from allocate.models.calibration import registry
 from allocate.models.calibration.mapping import parse_pairs
 from allocate.models.calibration.private import cleaned_error
-from allocate.models.calibration.result import DEFAULT_BLOCKS, Calibration, Options
+from allocate.models.calibration.reading import source
+from allocate.models.calibration.result import DEFAULT_BLOCKS, SEEN, Calibration, Options
 
 
 def run(
@@ -62,4 +63,21 @@ def _run(
     calibration = reader.calibrate(paths, options)
     if check:
         calibration.check = reader.check(calibration, check, options)
+        _say_what_was_seen(calibration, check, options)
     return calibration
+
+
+def _say_what_was_seen(calibration: Calibration, check: Sequence[Path], options: Options) -> None:
+    """Note the files of a check that the fit has used too: their errors prove nothing.
+
+    A log is cut in two by its times, and then the same file may be asked for both.
+    """
+    if any(name.startswith("check_") for name in options.settings):
+        return
+    used = {known.sha256 for known in calibration.sources}
+    seen = sorted(path.name for path in check if path.is_file() and source(path, 0).sha256 in used)
+    if seen:
+        calibration.notes.append(
+            f"{SEEN}: {', '.join(seen)}; its errors say nothing of other data. Check against "
+            "another file, or another part of it where the kind has `check_from_s`"
+        )
