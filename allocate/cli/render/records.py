@@ -22,21 +22,21 @@ def draw_csv(result: dict[str, Any], part: str) -> str:
 
 def _fields(part: str) -> list[str]:
     """List the columns that every line of a table has, for one without lines."""
-    from allocate.solver import form
+    from allocate.solver.form import artifacts, layers, prices
 
     lines = {
-        "prices": form.Price,
-        "router": form.RouterLine,
-        "autonomy": form.AutonomyLine,
-        "serving": form.ServingLine,
-        "training": form.TrainingLine,
-        "schedule": form.AutonomySchedule,
-        "regret": form.RegretLine,
-        "token-prices": form.TokenPrices,
-        "cache": form.CacheLine,
-        "hits": form.HitsLine,
-        "investment": form.Invested,
-        "vectors": form.VectorLine,
+        "prices": prices.Price,
+        "router": layers.RouterLine,
+        "autonomy": layers.AutonomyLine,
+        "serving": layers.ServingLine,
+        "training": layers.TrainingLine,
+        "schedule": artifacts.AutonomySchedule,
+        "regret": artifacts.RegretLine,
+        "token-prices": artifacts.TokenPrices,
+        "cache": artifacts.CacheLine,
+        "hits": artifacts.HitsLine,
+        "investment": artifacts.Invested,
+        "vectors": artifacts.VectorLine,
     }
     fields = lines[part].model_fields.items()
     return [field.alias or name for name, field in fields if field.is_required()]
