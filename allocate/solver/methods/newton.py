@@ -18,10 +18,11 @@ import numpy as np
 
 from allocate.models.program import Allocation, Program
 from allocate.solver.methods.cutting import cut
-from allocate.solver.methods.model import Tangents, step
+from allocate.solver.methods.model import step
 from allocate.solver.methods.pricing import Bulk, Pool, Pricing
 from allocate.solver.methods.recovery import recover, shortcoming
 from allocate.solver.methods.start import seeded, settled
+from allocate.solver.methods.tangents import Tangents
 
 _NOISE = 1e-8  # a rise of the dual that a converged step may show
 _SMALL = 1e-9  # a promise that is not worth shorter steps
