@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from allocate.models.calibration import models, reading
-from allocate.models.calibration.models import curves, outcomes
+from allocate.models.calibration.models import held_out, outcomes
 from allocate.models.calibration.result import Options
 
 DRAWS = 60
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     calibration = models.calibrate([given.leaderboard], Options())
-    result: dict[str, Any] = {"effort left out": curves.left_out(calibration.state["families"])}
+    result: dict[str, Any] = {"effort left out": held_out.left_out(calibration.state["families"])}
     for path in given.outcomes:
         result[f"half of the queries, {path.name}"] = halves(path)
         result[f"correlation of failures, {path.name}"] = correlations(path)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NoReturn, overload
 
 from allocate.errors import DataError, Problem
@@ -103,6 +104,27 @@ def several(options: Options, name: str) -> list[str] | None:
     if not names:
         refuse(name, text, "names nothing", "write it as a|b")
     return names
+
+
+def all_there(name: str, wanted: Iterable[str], there: Iterable[str], message: str) -> None:
+    """Refuse names that the source does not have, whatever their case.
+
+    Args:
+        name: the setting that says them.
+        wanted: what it says.
+        there: what the source has.
+        message: what is wrong, before the names, as ``no run is of``.
+
+    Raises:
+        DataError: CAL009, with what was probably meant.
+    """
+    known = {text.casefold(): text for text in there}
+    missing = sorted(text for text in wanted if text.casefold() not in known)
+    if missing:
+        listed = ", ".join(shown(text) for text in missing[:5])
+        close = difflib.get_close_matches(missing[0].casefold(), known, n=1, cutoff=0.6)
+        hint = nearest(known[close[0]] if close else missing[0], sorted(known.values()))
+        raise DataError([Problem("CAL009", f"{message} {listed}", f"--option {name}", hint=hint)])
 
 
 def config_name(options: Options, name: str, default: str) -> str:

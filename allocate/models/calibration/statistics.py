@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allocate.models.calibration.result import LEVEL
+from allocate.models.calibration.result import LEVEL, Parameter
 
 LOWER, UPPER = 0.5 - LEVEL / 2, 0.5 + LEVEL / 2
 """Quantiles that an interval lies between."""
@@ -62,6 +62,24 @@ def proportion(hits: float, tries: float) -> tuple[float, float, float]:
     middle = (hits + z2 / 2) / (tries + z2)
     reach = np.sqrt(z2 * (share * (1 - share) * tries + z2 / 4)) / (tries + z2)
     return share, float(max(middle - reach, 0.0)), float(min(middle + reach, 1.0))
+
+
+def compared(mine: Parameter, value: float, low: float, high: float) -> dict[str, Any]:
+    """Set a parameter beside the same thing measured elsewhere; both have an error of their own.
+
+    Args:
+        mine: what was calibrated.
+        value: what was measured, in the parameter's unit.
+        low: end of the measurement's own interval; NaN where it is not known.
+        high: the other end.
+    """
+    reach = float(np.hypot((mine.high - mine.low) / 2, (high - low) / 2))
+    return {
+        "predicted": mine.value,
+        "measured": value,
+        "relative_error": mine.value / value - 1 if value else None,
+        "within_interval": abs(mine.value - value) <= reach if np.isfinite(reach) else None,
+    }
 
 
 def majorant(x: Floats, y: Floats) -> Floats:

@@ -57,19 +57,15 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
     recognised = ", ".join(dict.fromkeys(detects(p) or "table by its columns" for p in paths))
     if form == "leaderboard":
         dropped: dict[str, int] = {}
-        runs = [
-            run
-            for path, table in tables
-            for run in leaderboard.read(path, table, options.columns, dropped)
-        ]
-        return curves.calibrate(_kept(runs, options), dropped, sources, recognised, options)
+        runs = _runs(tables, options, dropped, True)
+        return curves.calibrate(runs, dropped, sources, recognised, options)
     frames = [outcomes.read(path, table, options.columns) for path, table in tables]
     return rates.calibrate(pl.concat(frames, how="diagonal"), sources, recognised, options)
 
 
 def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
     """Score predicted success against runs or outcomes that were not used."""
-    from allocate.models.calibration.models import curves, rates
+    from allocate.models.calibration.models import held_out, rates
 
     form, tables, sources = _tables(paths, options)
     if (form == "leaderboard") != ("families" in calibration.state):
@@ -77,17 +73,50 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
         raise DataError([Problem("CAL002", message, str(paths[0]))])
     if form == "leaderboard":
         dropped: dict[str, int] = {}
-        runs = [
-            run
-            for path, table in tables
-            for run in leaderboard.read(path, table, options.columns, dropped)
-        ]
-        out = curves.check(calibration, _kept(runs, options), dropped)
+        out = held_out.check(calibration, _runs(tables, options, dropped, False), dropped)
         out["rows_dropped"] = dropped
     else:
         frames = [outcomes.read(path, table, options.columns) for path, table in tables]
         out = rates.check(calibration, pl.concat(frames, how="diagonal"))
     return out | {"files": [s.to_dict() for s in sources]}
+
+
+def _runs(
+    tables: Sequence[tuple[Path, pl.DataFrame]], options: Options, dropped: dict[str, int],
+    all_needed: bool,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Runs of all leaderboards that are asked for; the others are counted.
+
+    Args:
+        tables: the files with what they hold.
+        options: may name ``models``.
+        dropped: rows that are not used, by reason; gets more.
+        all_needed: refuse a name that no run has, and a table without any run.
+    """
+    runs = [
+        run
+        for path, table in tables
+        for run in leaderboard.read(path, table, options.columns, dropped)
+    ]
+    if not runs and all_needed:
+        hint = ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
+        message = "no run can be used"
+        raise DataError([Problem("CAL007", message, str(tables[0][0]), hint=hint or None)])
+    wanted = settings.several(options, "models")
+    if wanted is None:
+        return runs
+    names = {name.casefold() for name in wanted}
+    if all_needed:
+        there = {run["model"] for run in runs} | {leaderboard.base_name(run) for run in runs}
+        settings.all_there("models", wanted, there, "no run is of")
+    kept = [
+        run
+        for run in runs
+        if names & {run["model"].casefold(), leaderboard.base_name(run).casefold()}
+    ]
+    if len(kept) < len(runs):
+        dropped["not asked for"] = len(runs) - len(kept)
+    return kept
 
 
 def _tables(
@@ -106,16 +135,3 @@ def _tables(
         hint = "calibrate them one after the other, each into its own folder"
         raise DataError([Problem("CAL002", message, str(paths[0]), hint=hint)])
     return forms.pop(), tables, sources
-
-
-def _kept(runs: list[dict[str, Any]], options: Options) -> list[dict[str, Any]]:
-    wanted = settings.several(options, "models")
-    if wanted is None:
-        return runs
-    names = {name.casefold() for name in wanted}
-    return [
-        run
-        for run in runs
-        if run["model"].casefold() in names
-        or leaderboard.EFFORT.sub("", run["model"]).strip().casefold() in names
-    ]

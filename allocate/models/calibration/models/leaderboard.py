@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import mapping
-from allocate.models.calibration.models import curve
-from allocate.models.calibration.naming import shown
+from allocate.models.calibration.models import power_law
+from allocate.models.calibration.naming import shown, slug
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.statistics import proportion
 
@@ -61,9 +61,9 @@ class Family:
     name: str
     runs: list[dict[str, Any]] = field(default_factory=list)
 
-    def counts(self) -> curve.Runs:
+    def counts(self) -> power_law.Runs:
         """Tokens per case, cases and solved cases."""
-        return curve.Runs(
+        return power_law.Runs(
             np.array([r["completion_tokens"] / r["tasks"] for r in self.runs]),
             np.array([r["tasks"] for r in self.runs]),
             np.array([round(r["score"] / 100 * r["tasks"]) for r in self.runs]),
@@ -73,46 +73,70 @@ class Family:
 def read(
     path: Path, table: pl.DataFrame, given: Mapping[str, str], dropped: dict[str, int]
 ) -> list[dict[str, Any]]:
-    """Read runs; those without a score are dropped, and a cost of 0 becomes unknown."""
+    """Read runs; those without a score are dropped, and a cost of 0 becomes unknown.
+
+    Raises:
+        DataError: a cell that is no number or out of range, or scores as shares of 1.
+    """
     columns = mapping.choose(table.columns, ALIASES, given, path, ("model", "tasks", "score"))
-    out, free = [], 0
+    out = []
     for line, raw in enumerate(table.iter_rows(named=True), 2):
         row: dict[str, Any] = {"line": line}
         for name, column in columns.items():
             row[name] = raw[column] if name in _TEXTS else _number(raw[column], column, path, line)
         row = dict.fromkeys(FIELDS) | row
         if not row["model"] or row["score"] is None or not row["tasks"]:
-            _count(dropped, "no model, score or number of tasks")
+            reason = "no model, score or number of tasks"
+            dropped[reason] = dropped.get(reason, 0) + 1
             continue
         for name in ("score", "score_1"):
             if row[name] is not None and not 0 <= row[name] <= 100:
                 fail("CAL006", f"a score of {row[name]:g} % is out of range", path, line)
-        if row["cost_usd"] == 0:
-            row["cost_usd"], free = None, free + 1
+        row["free"] = row["cost_usd"] == 0
+        row["cost_usd"] = row["cost_usd"] or None
         for name in ("prompt_tokens", "completion_tokens"):
             row[name] = row[name] or None
         out.append(row)
     if out and max(r["score"] for r in out) <= 1.0 and len(out) > 1:
         hint = "multiply the scores by 100, or map outcomes per query instead"
         fail("CAL008", "scores look like shares of 1, not %", path, 1, hint=hint)
-    if free:
-        dropped["cost of 0 taken as unknown (run kept)"] = free
     return out
 
 
-def families(runs: list[dict[str, Any]], dropped: dict[str, int]) -> list[Family]:
+def base_name(run: Mapping[str, Any]) -> str:
+    """Model of a run, without its effort."""
+    return EFFORT.sub("", run["model"]).strip()
+
+
+def identity(run: Mapping[str, Any]) -> tuple[str, str, str]:
+    """What tells one model from another, whatever its effort."""
+    return (base_name(run).casefold(), run["helper"] or "", run["variant"] or "")
+
+
+def families(runs: list[dict[str, Any]]) -> list[Family]:
     """Group runs with token counts by model; repeated runs of one effort stay apart."""
-    groups: dict[tuple[Any, ...], Family] = {}
+    groups: dict[tuple[str, str, str], Family] = {}
     for run in runs:
-        if run["completion_tokens"] is None:
-            _count(dropped, "no token counts: score only")
-            continue
-        name = EFFORT.sub("", run["model"]).strip()
-        key = (name.casefold(), run["helper"] or "", run["variant"] or "")
-        groups.setdefault(key, Family(name)).runs.append(run)
+        if run["completion_tokens"] is not None:
+            groups.setdefault(identity(run), Family(base_name(run))).runs.append(run)
     for family in groups.values():
         family.runs.sort(key=lambda r: r["completion_tokens"] / r["tasks"])
     return list(groups.values())
+
+
+def named(families: list[Family]) -> dict[str, Family]:
+    """Give each family a name for a config; the variant tells apart those of one name."""
+    out: dict[str, Family] = {}
+    for family in families:
+        run, name = family.runs[0], slug(family.name)
+        for more in (run["variant"], run["helper"]):
+            if name in out and more:
+                name = f"{name}_{slug(more)}"
+        base, i = name, 2
+        while name in out:
+            name, i = f"{base}_{i}", i + 1
+        out[name] = family
+    return out
 
 
 def second_try(run: dict[str, Any]) -> dict[str, float] | None:
@@ -137,23 +161,23 @@ def second_try(run: dict[str, Any]) -> dict[str, float] | None:
     }  # fmt: skip
 
 
-def bundle(family: Family) -> dict[str, float] | None:
+def bundle(family: Family) -> dict[str, float]:
     """Tokens by use in the middle run: read, plan, edit and verify; see ``second_try``.
 
     Of a first try, what the lowest effort writes too is editing, the rest planning; with one
-    effort all of it is editing.
+    effort all of it is editing. Where tries are not told apart, nothing is verifying; where
+    prompts are not counted, nothing is read.
     """
     run = family.runs[len(family.runs) // 2]
-    if run["prompt_tokens"] is None or run["score_1"] is None:
-        return None
-    first = run["score_1"] / 100
+    first = 1.0 if run["score_1"] is None else run["score_1"] / 100
     written = run["completion_tokens"] / run["tasks"]
     verify = written * (1 - first) / (2 - first)
     lowest = family.runs[0]["completion_tokens"] / family.runs[0]["tasks"]
     edit = (written - verify) * min(1.0, lowest / written)
-    out = {"read": run["prompt_tokens"] / run["tasks"], "edit": edit, "verify": verify}
+    out = {"read": (run["prompt_tokens"] or 0.0) / run["tasks"], "edit": edit, "verify": verify}
     plan = written - verify - edit
-    return out | ({"plan": plan} if plan > 0.01 * written else {})
+    out |= {"plan": plan} if plan > 0.01 * written else {}
+    return {use: tokens for use, tokens in out.items() if tokens > 0}
 
 
 def _number(cell: Any, column: str, path: Path, line: int) -> float | None:
@@ -168,7 +192,3 @@ def _number(cell: Any, column: str, path: Path, line: int) -> float | None:
     if value < 0:
         fail("CAL006", f"`{column}` is negative", path, line)
     return value
-
-
-def _count(dropped: dict[str, int], reason: str) -> None:
-    dropped[reason] = dropped.get(reason, 0) + 1

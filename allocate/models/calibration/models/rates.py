@@ -12,7 +12,6 @@ from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
 from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import outcomes
-from allocate.models.calibration.models.tries import compared
 from allocate.models.calibration.naming import rounded, unique_slugs
 from allocate.models.calibration.result import (
     COMPARED_NOTHING,
@@ -21,7 +20,7 @@ from allocate.models.calibration.result import (
     Parameter,
     Source,
 )
-from allocate.models.calibration.statistics import proportion
+from allocate.models.calibration.statistics import compared, proportion
 
 
 def calibrate(
@@ -122,5 +121,7 @@ def check(calibration: Calibration, frame: pl.DataFrame) -> dict[str, Any]:
             "mean_error_points_of_raw_shares": points("success"),
             "mean_error_points_of_model_alone": points("mean"),
         },
-        "failure_correlation": {p.name: compared(mine[p.name], p) for p in pairs if p.name in mine},
+        "failure_correlation": {
+            p.name: compared(mine[p.name], p.value, p.low, p.high) for p in pairs if p.name in mine
+        },
     }

@@ -17,7 +17,7 @@ from scipy.stats import t as student
 from allocate.models.calibration.models import leaderboard
 from allocate.models.calibration.models.leaderboard import Family
 from allocate.models.calibration.result import Calibration, Parameter
-from allocate.models.calibration.statistics import UPPER
+from allocate.models.calibration.statistics import UPPER, compared
 
 Floats = NDArray[np.float64]
 APART = 1.2
@@ -67,17 +67,10 @@ def check(
 ) -> dict[str, Any]:
     """What verifying is worth here beside that of other runs; both have an error of their own."""
     mine = {p.name: p for p in calibration.parameters}
-    return {p.name: compared(mine[p.name], p) for p in verify_parameters(others) if p.name in mine}
-
-
-def compared(mine: Parameter, other: Parameter) -> dict[str, Any]:
-    """Set a parameter beside the same one of other data."""
-    reach = np.hypot((mine.high - mine.low) / 2, (other.high - other.low) / 2)
     return {
-        "predicted": mine.value,
-        "measured": other.value,
-        "relative_error": mine.value / other.value - 1 if other.value else None,
-        "within_interval": bool(abs(mine.value - other.value) <= reach),
+        p.name: compared(mine[p.name], p.value, p.low, p.high)
+        for p in verify_parameters(others)
+        if p.name in mine
     }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,21 @@ from allocate.models.calibration.statistics import NORMAL
 from allocate.models.curves.success import PowerLaw
 
 Floats = NDArray[np.float64]
-SLOPE = (0.15, 0.15)
-"""Mean and spread of s where no other model tells: the public Aider board's mean, rounded."""
 _FLAT = 1e-4
+APART = 0.2
+"""Logarithm of tokens by which efforts differ at least, to tell a slope."""
+
+
+class Slope(NamedTuple):
+    """Mean and spread of s over models, and how many of them told it; 0: it was set before."""
+
+    mean: float
+    spread: float
+    models: int = 0
+
+
+SLOPE = Slope(0.15, 0.15)
+"""Where fewer than three models tell: the public Aider board's mean, rounded."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,11 @@ class Runs:
     tokens: Floats
     cases: Floats
     solved: Floats
+
+    @property
+    def wide(self) -> bool:
+        """Whether its efforts differ enough in tokens to tell a slope."""
+        return len(self.tokens) > 1 and bool(np.ptp(np.log(self.tokens)) > APART)
 
     def without(self, i: int) -> Runs:
         """All runs but one."""
@@ -73,8 +91,8 @@ def reference(runs: Runs) -> float:
     return float(np.sort(runs.tokens)[len(runs.tokens) // 2])
 
 
-def fit(runs: Runs, slope: tuple[float, float] = SLOPE, at: float | None = None) -> Fit:
-    """Fit c and s by maximum posterior, with s ~ normal(*slope) cut at 0."""
+def fit(runs: Runs, slope: Slope = SLOPE, at: float | None = None) -> Fit:
+    """Fit c and s by maximum posterior, with s ~ normal(mean, spread) cut at 0."""
     base = at or reference(runs)
     x = np.log(runs.tokens / base)
     failed = runs.cases - runs.solved
@@ -82,13 +100,13 @@ def fit(runs: Runs, slope: tuple[float, float] = SLOPE, at: float | None = None)
     def loss(p: Floats) -> float:
         share = np.clip(np.exp(p[0] - p[1] * x), 1e-9, 1 - 1e-9)
         fits = failed * np.log(share) + runs.solved * np.log1p(-share)
-        return float(-fits.sum() + 0.5 * ((p[1] - slope[0]) / slope[1]) ** 2)
+        return float(-fits.sum() + 0.5 * ((p[1] - slope.mean) / slope.spread) ** 2)
 
     share = float(np.clip(failed.sum() / runs.cases.sum(), 1e-3, 1 - 1e-3))
     bounds = [(-9.0, 0.0), (_FLAT, 5.0)]
-    done = minimize(loss, [np.log(share), slope[0]], method="L-BFGS-B", bounds=bounds)
+    done = minimize(loss, [np.log(share), slope.mean], method="L-BFGS-B", bounds=bounds)
     a, s = done.x
-    covariance = _covariance(x, runs, a, s, slope[1])
+    covariance = _covariance(x, runs, a, s, slope.spread)
     z = NORMAL
     da, ds = z * np.sqrt(np.diag(covariance))
     spread = (float(np.exp(a)), float(np.exp(a - da)), float(min(1.0, np.exp(a + da))))
@@ -115,12 +133,12 @@ def _falls(runs: Runs) -> bool:
     return bool(np.any(drop > limit))
 
 
-def slopes(families: Sequence[Runs]) -> tuple[float, float]:
+def slopes(families: Sequence[Runs]) -> Slope:
     """Mean and spread of s over models with several efforts (DerSimonian and Laird 1986)."""
-    wide = [r for r in families if len(r.tokens) > 1 and np.ptp(np.log(r.tokens)) > 0.2]
+    wide = [r for r in families if r.wide]
     if len(wide) < 3:
         return SLOPE
-    fits = [fit(r, (SLOPE[0], 3.0)) for r in wide]
+    fits = [fit(r, Slope(SLOPE.mean, 3.0)) for r in wide]
     s = np.array([f.exponent[0] for f in fits])
     variance = np.array([f.covariance[1, 1] for f in fits])
     weight = 1 / variance
@@ -129,4 +147,5 @@ def slopes(families: Sequence[Runs]) -> tuple[float, float]:
     between = max(0.0, spare / (weight.sum() - (weight**2).sum() / weight.sum()))
     weight = 1 / (variance + between)
     mean = float((weight * s).sum() / weight.sum())
-    return max(mean, _FLAT), float(max(np.sqrt(between + 1 / weight.sum()), 0.08))
+    spread = float(max(np.sqrt(between + 1 / weight.sum()), 0.08))
+    return Slope(max(mean, _FLAT), spread, len(wide))
