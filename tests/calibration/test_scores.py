@@ -58,7 +58,7 @@ def test_scores_beside_curves_are_in_the_fragment():
     kept = found.fragment["models"]
     assert kept["o3_mini_high"]["success"] == {"form": "table", "points": [[1.0, 0.604]]}
     assert kept["gpt_4o_mini_2024_07_18"]["success"]["points"] == [[1.0, 0.036]]
-    assert "o3_mini_high" in found.fragment["assumed"]["models"]
+    assert "o3_mini_high" in found.fragment["assumed"]["models.*.success"]
     entry = found.grounds["models.o3_mini_high.success.points"]
     assert entry["low"][0] < 0.604 < entry["high"][0]
     values = {p.name: p.value for p in found.parameters}
@@ -85,10 +85,13 @@ def test_repeated_and_variant_scores_keep_names_apart(tmp_path):
 
 def test_models_beyond_what_a_config_holds_are_named(tmp_path):
     found = board(tmp_path, "".join(f"m{i},diff,100,,{i},,1\n" for i in range(10, 62)))
-    assert len(found.fragment["models"]) == 50
+    assert len(found.fragment["models"]) == 30
     assert "m61" in found.fragment["models"]  # the best stay
-    assert any("left out of the fragment: m11, m10" in note for note in found.notes)
+    assert any("left out" in note and "m31, m30" in note for note in found.notes)
     assert found.tables["success"].height == 52
+    rows = "".join(f"m{i},diff,100,,{i},,1\n" for i in range(10, 62))
+    chosen = board(tmp_path, rows, models="|".join(f"m{i}" for i in range(10, 50)))
+    assert len(chosen.fragment["models"]) == 40
 
 
 def test_tokens_without_first_tries_or_prompts_are_a_use(tmp_path):

@@ -14,12 +14,12 @@ from typing import Any
 from allocate.models.calibrated import Driver
 from allocate.models.calibration.cached import parameter, put_cached_reads
 from allocate.models.calibration.grounds import ground, together
+from allocate.models.calibration.guesses import no_price, put_scores
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.writing import RECORD, read_record
 
 PROMPT_TOKENS, OUTPUT_TOKENS = 1000.0, 200.0  # of a request, where nothing tells
 VALUE_USD = 1.0
-QUALITY = 0.8
 GPUS = 8
 GPU_USD_PER_H = 2.5
 EXPONENT = 0.2
@@ -105,8 +105,9 @@ def assemble(folder: Path, config_folder: Path) -> tuple[dict[str, Any], Draft]:
     draft = Draft()
     for kind, document in kinds.items():
         given = [k for k in document.get("fragment") or {} if k not in ("assumed", "calibrated")]
-        names = ", ".join(given) or "parameters only"
-        draft.measured.append(f"{kind}: {names}, from {document['rows_used']:,} rows")
+        names = ", ".join(given) or "nothing that a config holds"
+        notes = "" if given else "".join(f"; {note}" for note in document.get("notes") or ())
+        draft.measured.append(f"{kind}: {names}, from {document['rows_used']:,} rows{notes}")
     _classes(whole, kinds, draft)
     _models(whole, draft)
     put_cached_reads(whole, kinds, draft)
@@ -189,25 +190,17 @@ def _models(whole: dict[str, Any], draft: Draft) -> None:
     uses = _uses(whole, draft)
     wanted = {d.get("model") for d in (whole.get("deployments") or {}).values()} - {None}
     names = [*models, *sorted(wanted - models.keys())] or ["model"]
-    for name in names:
-        given = models.get(name) or {}
-        if "quality" in given or "success" in given:
-            continue
-        why = "no score of this model was calibrated; measure it, or calibrate models"
-        if uses:
-            curve = {"form": "saturating", "ceiling": 0.9, "scale": 1.0}
-            draft.put(("models", name, "success"), curve, why)
-        else:
-            draft.put(("models", name, "quality"), QUALITY, why)
+    put_scores(whole, names, uses, draft)
+    sold = [n for n, m in models.items() if "output_usd_per_mtok" in (m.get("api") or {})]
+    bare = []
     for name in names:
         given = models.get(name) or {}
         priced = "output_usd_per_mtok" in (given.get("api") or {}) or "cost_per_task_usd" in given
         if name not in wanted and not priced:
             draft.put(("models", name, "api", "input_usd_per_mtok"), INPUT_USD)
             draft.put(("models", name, "api", "output_usd_per_mtok"), OUTPUT_USD)
-            draft.assumed[f"models.{name}.api"] = (
-                "no price of this model was calibrated; put that of your list, or calibrate prices"
-            )
+            bare.append(name)
+    draft.assumed |= no_price(bare, sold, f"{INPUT_USD:g} and {OUTPUT_USD:g} USD a million tokens")
 
 
 def _uses(whole: dict[str, Any], draft: Draft) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from allocate.models.curves.success import Table
 
 MOST = 50
 """Models that a config may have."""
+UNASKED = 30
+"""Models of the fragment where nobody chose: a price list beside it names others."""
 
 
 def put(
@@ -35,16 +37,17 @@ def put(
         options: may set ``exponent``.
     """
     total = settings.number(options, "exponent", 0.9, 0.01, 1.0)
+    most = MOST if "models" in options.settings else UNASKED
     out.fragment = {"models": {}, "assumed": {}}
-    curved = dict(list(families.items())[:MOST])
+    curved = dict(list(families.items())[:most])
     for name, family in curved.items():
         _put_curve(out, name, family, fits[name], total)
     flat = {name: score for name, score in scored.items() if not score.has_curve}
-    kept = dict(list(flat.items())[: MOST - len(curved)])
+    kept = dict(list(flat.items())[: most - len(curved)])
     for name, score in kept.items():
         _put_score(out, name, score, bool(families))
     if kept and families:
-        out.fragment["assumed"]["models"] = (
+        out.fragment["assumed"]["models.*.success"] = (
             f"the tokens of {', '.join(kept)} were not counted: each is taken to need as many as "
             "the other models do for its score, and to gain nothing by more"
         )
@@ -60,7 +63,7 @@ def _say_what_is_left_out(
     if left:
         some = ", ".join(left[:8]) + (f" and {len(left) - 8} more" if len(left) > 8 else "")
         out.notes.append(
-            f"a config holds {MOST} models; left out of the fragment: {some}. They are in "
+            f"left out of the fragment, which holds {len(kept)} models: {some}. They are in "
             "models-success.csv; choose with `--option models='a|b'`"
         )
     twice = [name for name, score in scored.items() if score.has_curve]

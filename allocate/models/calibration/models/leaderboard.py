@@ -18,6 +18,7 @@ import polars as pl
 from allocate.models.calibration import mapping
 from allocate.models.calibration.models import power_law
 from allocate.models.calibration.naming import shown, slug
+from allocate.models.calibration.private import without_paths
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.statistics import proportion
 
@@ -83,7 +84,8 @@ def read(
     for line, raw in enumerate(table.iter_rows(named=True), 2):
         row: dict[str, Any] = {"line": line}
         for name, column in columns.items():
-            row[name] = raw[column] if name in _TEXTS else _number(raw[column], column, path, line)
+            cell = raw[column]
+            row[name] = _text(cell) if name in _TEXTS else _number(cell, column, path, line)
         row = dict.fromkeys(FIELDS) | row
         if not row["model"] or row["score"] is None or not row["tasks"]:
             reason = "no model, score or number of tasks"
@@ -178,6 +180,13 @@ def bundle(family: Family) -> dict[str, float]:
     plan = written - verify - edit
     out |= {"plan": plan} if plan > 0.01 * written else {}
     return {use: tokens for use, tokens in out.items() if tokens > 0}
+
+
+def _text(cell: Any) -> Any:
+    """A name; where it is several words and no path, a slash parts no owner from a model."""
+    if not isinstance(cell, str) or " " not in cell.strip() or without_paths(cell) != cell:
+        return cell
+    return cell.replace("/", " ")
 
 
 def _number(cell: Any, column: str, path: Path, line: int) -> float | None:
