@@ -8,7 +8,7 @@ import pytest
 from allocate.errors import DataError
 from allocate.models.calibration import training
 from allocate.models.calibration.result import Options
-from allocate.models.calibration.training import gain, staleness
+from allocate.models.calibration.training import formats, gain, staleness
 from allocate.models.curves.capability import ScalingLaw
 from allocate.models.curves.success import Saturating
 
@@ -37,7 +37,8 @@ def test_known_saturating_gain_lies_in_its_intervals():
 def test_known_scaling_law_lies_in_its_intervals_and_is_chosen():
     rng = np.random.default_rng(2)
     law = ScalingLaw(0.02, 300.0, 4000.0, 0.3)
-    start = 1 - (law.floor + law.b / law.c) ** law.power
+    start = 1 - (0.02 + 300.0 / 4000.0) ** 0.3
+    assert law.start == pytest.approx(start)
     x = np.geomspace(200, 100000, 40)
     hits, n = np.zeros(4), 12
     for _ in range(n):
@@ -163,3 +164,81 @@ def test_what_cannot_be_used_is_said(tmp_path, text, code, words):
     (problem,) = caught.value.problems
     assert problem.code == code
     assert words in problem.message
+
+
+# --- which run, which benchmark, which model ---------------------------------------------------
+
+
+def curve_rows(run, count, noise):
+    rng = np.random.default_rng(7)
+    x = np.linspace(1000, 40000, count)
+    y = 0.4 + np.asarray(Saturating(0.25, 6000.0).value(x)) + rng.normal(0, noise, count)
+    return "".join(f"{run},{a:.0f},{b:.5f}\n" for a, b in zip(x, y, strict=True))
+
+
+def test_the_interval_of_a_gain_is_that_of_its_own_run(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("run,samples,score\n" + curve_rows("a", 5, 0.01) + curve_rows("b", 20, 0.002))
+    found = training.calibrate([path], Options())
+    own = {p.name: p.fit for p in found.parameters}["b.gain.ceiling"]
+    entry = found.grounds["training.assets.rl.gain.ceiling"]
+    assert entry["rows"] == own["rows"] == 20
+    deviation = own["goodness"]["deviation_points"]
+    assert entry["goodness"]["deviation_points"] == pytest.approx(deviation, rel=1e-5)
+    assert any("the fragment holds the gain of b" in note for note in found.notes)
+
+
+def aged(tmp_path, header="age_h,score", end="", rate=1 / 720):
+    path = tmp_path / "age.csv"
+    hours = np.linspace(0, 1500, 12)
+    rows = "".join(f"{h},{30 + 10 * np.exp(-h * rate):.4f}{end}\n" for h in hours)
+    path.write_text(f"{header}\n{rows}")
+    return path
+
+
+@pytest.mark.parametrize("base", ["AIME24=29.3|AIME25=24", "AIME25=24|AIME24=29.3"])
+def test_depreciation_does_not_hang_on_the_order_of_the_base_scores(tmp_path, base):
+    settings = {"base": base}
+    with pytest.raises(DataError, match="scores by age do not say theirs") as caught:
+        training.calibrate([aged(tmp_path)], Options(settings=settings))
+    assert caught.value.problems[0].code == "CAL009"
+    told = aged(tmp_path, "age_h,score,benchmark", ",AIME24")
+    rate = training.calibrate([told], Options(settings=settings)).value("depreciation_per_h")
+    alone = training.calibrate([aged(tmp_path)], Options(settings={"base": "29.3"}))
+    assert rate == alone.value("depreciation_per_h")
+    check = training.check(alone, [told], Options(settings=settings))
+    assert check["depreciation_per_h"]["within_interval"] is True
+
+
+def test_ages_of_two_benchmarks_are_one_too_many(tmp_path):
+    path = aged(tmp_path, "age_h,score,benchmark", ",x")
+    path.write_text(path.read_text() + "10,35,y\n")
+    with pytest.raises(DataError, match="of several benchmarks"):
+        training.calibrate([path], Options(settings={"base": "29.3"}))
+
+
+def test_hours_are_those_of_the_smallest_model_whatever_the_order(tmp_path):
+    lines = (DATA / "sync_async.csv").read_text().splitlines()
+    turned = tmp_path / "sync_async.csv"
+    turned.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
+    kept = []
+    for path in (DATA / "sync_async.csv", turned):
+        found = training.calibrate([DATA / "staleness.csv", path], Options())
+        kept.append({p.name: p.value for p in found.parameters})
+        assert any("hours of R1-Distill-Qwen-1.5B" in note for note in found.notes)
+    assert kept[0] == kept[1]
+    assert kept[0]["cost_without_staleness"] == pytest.approx(41 / 14.8)
+
+
+@pytest.mark.parametrize(
+    ("run", "size"), [("R1-Distill-Qwen-1.5B", 1.5e9), ("qwen_1p5b", 1.5e9), ("Qwen2.5-72B", 72e9),
+                      ("SmolLM-360M", 3.6e8), ("gpt-4", np.inf)]
+)  # fmt: skip
+def test_size_of_a_model_in_its_name(run, size):
+    assert formats.size(run) == size
+
+
+def test_a_table_that_cannot_stand_alone_says_what_it_needs():
+    with pytest.raises(DataError, match="nothing could be fitted") as caught:
+        run("staleness.csv")
+    assert "--option base=29.3" in str(caught.value.problems[0].hint)

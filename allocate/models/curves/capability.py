@@ -42,7 +42,12 @@ class ScalingLaw:
 
     def value(self, effort: Array) -> Array:
         """Gain at effort Y, in success points (0 … 1)."""
-        return (self.floor + self.b / self.c) ** self.power - self._error(effort)
+        return self._error(0.0) - self._error(effort)
+
+    @property
+    def start(self) -> float:
+        """Score at effort 0, where the error is one of answers: 1 − error(0)."""
+        return 1.0 - self._error(0.0)
 
     def slope(self, effort: Array, side: str = "right") -> Array:
         """D gain / dY."""
@@ -73,7 +78,7 @@ class ScalingLaw:
     @property
     def ceiling(self) -> float:
         """See ``SuccessCurve``: the whole error that there is to remove."""
-        return (self.floor + self.b / self.c) ** self.power - self.floor**self.power
+        return self._error(0.0) - self.floor**self.power
 
     @property
     def smooth(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from allocate.models.calibration import reading
 from allocate.models.calibration.result import Calibration, Options
+from allocate.models.calibration.training.formats import kind
 
 __all__ = ["FIELDS", "OPTIONS", "calibrate", "check", "detects"]
 
@@ -41,17 +42,6 @@ OPTIONS = {
     "samples": "samples at index 1 of the asset; default the largest seen",
     "async_versions": "versions behind of the asynchronous run; default 4",
 }
-ALIASES: dict[str, tuple[str, ...]] = {
-    "samples": ("samples", "steps", "step", "tokens", "rollouts"),
-    "score": ("score", "accuracy", "pass_rate", "pass@1", "aime24"),
-    "versions": ("versions", "max_staleness_eta", "staleness", "max_staleness"),
-    "age_h": ("age_h", "age_hours"),
-    "algorithm": ("algorithm",),
-    "benchmark": ("benchmark",),
-    "run": ("run", "model"),
-    "setting": ("setting",),
-    "training_hours": ("training_hours", "hours"),
-}
 
 
 def detects(path: Path) -> str | None:
@@ -62,23 +52,6 @@ def detects(path: Path) -> str | None:
     if not line or line.strip()[:1] in ("{", "["):
         return None
     return kind([name.strip() for name in next(csv.reader([line]), [])])
-
-
-def kind(header: Sequence[str]) -> str | None:
-    """Say which table a header belongs to."""
-    names = {name.strip().casefold() for name in header}
-    if names == {"parameter", "value"}:
-        return "fitted scaling law"
-    if "training_hours" in names and "setting" in names:
-        return "training hours"
-    has_score = names & set(ALIASES["score"])
-    if has_score and names & set(ALIASES["versions"]):
-        return "score against staleness"
-    if has_score and names & set(ALIASES["age_h"]):
-        return "score against age"
-    if has_score and names & {"samples", "steps", "step", "rollouts"}:
-        return "score against training"
-    return None
 
 
 def calibrate(paths: Sequence[Path], options: Options) -> Calibration:

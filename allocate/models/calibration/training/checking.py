@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from allocate.models.calibration.result import Calibration, Options, Parameter
-from allocate.models.calibration.training import assemble, gain, staleness, tables
+from allocate.models.calibration.result import COMPARED_NOTHING, Calibration, Options, Parameter
+from allocate.models.calibration.statistics import compared
+from allocate.models.calibration.training import ages, gain, hours, staleness, tables
 from allocate.models.calibration.training.tables import Tables
 from allocate.models.curves.capability import ScalingLaw
 
@@ -31,7 +33,7 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
     out = {key: value for key, value in out.items() if value}
     if not out:
         calibration.notes.append(
-            f"the check compared nothing: {', '.join(found.formats)} has no curve, algorithm or "
+            f"{COMPARED_NOTHING}: {', '.join(found.formats)} has no curve, algorithm or "
             "benchmark in common with what was calibrated"
         )
     return out | {"rows_dropped": found.dropped, "files": [s.to_dict() for s in found.sources]}
@@ -51,14 +53,13 @@ def _scores(calibration: Calibration, found: Tables) -> dict[str, Any]:
     known = {p.name: p.value for p in calibration.parameters}
     law = None if fits or f"gain.{_LAW[0]}" not in known else _law(known)
     out = {}
-    for run, rows in assemble.by_run(found.rows.get("score against training", [])).items():
+    for run, rows in tables.by_run(found.rows.get("score against training", [])).items():
         fitted = fits.get(run) or (next(iter(fits.values())) if len(fits) == 1 else None)
         samples, score = tables.columns(rows, "samples", "score")
         if fitted is not None:
             said = fitted.start + fitted.gain(samples)
         elif law is not None:
-            start = 1.0 - (law.floor + law.b / law.c) ** law.power
-            said = start + np.asarray(law.value(samples))
+            said = law.start + np.asarray(law.value(samples))
         else:
             continue
         if len(score):
@@ -78,7 +79,7 @@ def _efficiencies(calibration: Calibration, found: Tables, options: Options) -> 
     calibrated runs.
     """
     fits: dict[tuple[str, str], staleness.Staleness] = calibration.state.get("staleness", {})
-    base = calibration.state.get("bases", {}) | assemble.bases(found, options)
+    base = calibration.state.get("bases", {}) | tables.bases(options, found)
     rows = found.rows.get("score against staleness", [])
     out = {}
     for (algorithm, benchmark), mine in fits.items():
@@ -105,30 +106,20 @@ def _decay(calibration: Calibration, found: Tables, options: Options) -> dict[st
     """Depreciation beside that of other ages; both have an error of their own."""
     mine = _parameter(calibration, "depreciation_per_h")
     rows = found.rows.get("score against age", [])
-    base = calibration.state.get("bases", {}) | assemble.bases(found, options)
+    base = calibration.state.get("bases", {}) | tables.bases(options, found)
     if mine is None or not rows or not base:
         return None
-    age, score = tables.columns(rows, "age_h", "score")
-    other = staleness.decay(age, score - base.get("", next(iter(base.values()))))
-    if other is None:
-        return None
-    reach = np.hypot((mine.high - mine.low) / 2, (other.high - other.low) / 2)
-    return {
-        "predicted": mine.value,
-        "measured": other.value,
-        "relative_error": mine.value / other.value - 1 if other.value else None,
-        "within_interval": bool(abs(mine.value - other.value) <= reach),
-    }
+    other = ages.fit(rows, base, options)
+    return None if isinstance(other, str) else compared(mine, other.value, other.low, other.high)
 
 
 def _cost(calibration: Calibration, found: Tables) -> dict[str, Any] | None:
     """How much longer training without staleness takes; hours of one run have no interval."""
     mine = _parameter(calibration, "cost_without_staleness")
-    other = assemble.slow_down(found)
+    other = hours.slow_down(found)
     if mine is None or other is None:
         return None
-    relative = mine.value / other - 1
-    return {"predicted": mine.value, "measured": other, "relative_error": relative}
+    return compared(mine, other[0], math.nan, math.nan)
 
 
 def _parameter(calibration: Calibration, name: str) -> Parameter | None:

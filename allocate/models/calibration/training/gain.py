@@ -91,8 +91,7 @@ def scaling_law(samples: Floats, score: Floats) -> GainFit | None:
 
     def model(p: Floats) -> Floats:
         curve = law(p)
-        start = 1.0 - (curve.floor + curve.b / curve.c) ** curve.power
-        return start + np.asarray(curve.value(samples))
+        return curve.start + np.asarray(curve.value(samples))
 
     first, last = 1.0 - score[samples.argmin()], 1.0 - score.max()
     starts = []
@@ -116,9 +115,8 @@ def scaling_law(samples: Floats, score: Floats) -> GainFit | None:
         "c": _log_span(scale, reach[2]),
         "power": (power, max(0.0, power - wide), min(1.0, power + wide)),
     }  # fmt: skip
-    start = 1.0 - (curve.floor + curve.b / curve.c) ** curve.power
     to = np.array([[1, 0, 0, 0], [0, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float)
-    return _done("scaling_law", out, float(start), deviation, samples, 4, to @ cov @ to.T)
+    return _done("scaling_law", out, float(curve.start), deviation, samples, 4, to @ cov @ to.T)
 
 
 def _solve(

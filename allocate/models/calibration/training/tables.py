@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from allocate.models.calibration import mapping, reading, settings, training
+from allocate.models.calibration import mapping, reading, settings
 from allocate.models.calibration.naming import shown
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.result import Options, Source
+from allocate.models.calibration.training import formats
 
+ASSET = "*."
+"""How paths begin that are the asset's, until it has its name."""
 NUMBERS = ("samples", "score", "versions", "age_h", "training_hours")
 
 
@@ -61,7 +64,7 @@ def _kind(table: pl.DataFrame, options: Options) -> str | None:
     ):
         if name in options.columns:
             return what
-    return training.kind(table.columns)
+    return formats.kind(table.columns)
 
 
 def _law(path: Path, table: pl.DataFrame) -> dict[str, float]:
@@ -80,7 +83,7 @@ def _rows(
         "score against training": ("samples", "score"),
         "training hours": ("setting", "training_hours"),
     }[what]
-    columns = mapping.choose(table.columns, training.ALIASES, options.columns, path, needed)
+    columns = mapping.choose(table.columns, formats.ALIASES, options.columns, path, needed)
     out = []
     for line, raw in enumerate(table.iter_rows(named=True), 2):
         row: dict[str, Any] = {"line": line}
@@ -129,10 +132,17 @@ def number(cell: Any, column: str, path: Path, line: int) -> float | None:
     return value
 
 
-def bases(options: Options, rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Score of the untrained model by benchmark, "" for all: as said, else of the hours' table."""
+def bases(options: Options, found: Tables) -> dict[str, float]:
+    """Score of the untrained model by benchmark, "" for all: as said, else of the hours' table.
+
+    Of several models in that table it is the smallest, as in ``hours.slow_down``.
+
+    Raises:
+        DataError: CAL009, a score that is none.
+    """
     out: dict[str, float] = {}
-    for row in rows:
+    rows = found.rows.get("training hours", [])
+    for row in sorted(rows, key=lambda row: formats.size(str(row.get("run") or ""))):
         if str(row.get("setting")).casefold() == "base" and row.get("score") is not None:
             out.setdefault("AIME24", row["score"])  # the table's score column is of this benchmark
     text = options.settings.get("base", "")
@@ -145,6 +155,14 @@ def bases(options: Options, rows: list[dict[str, Any]]) -> dict[str, float]:
         if not 0 <= score <= 100:
             settings.refuse("base", text, "is not a score", "write 29.3, or AIME24=29.3|AIME25=24")
         out[name if equals else ""] = score / 100 if score > 1 else score
+    return out
+
+
+def by_run(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows by run; the unnamed run is ""."""
+    out: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        out.setdefault(str(row.get("run") or ""), []).append(row)
     return out
 
 
