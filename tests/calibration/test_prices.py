@@ -200,3 +200,41 @@ def test_a_price_in_another_unit_is_seen_whatever_its_column_is_called(tmp_path,
     path = written(tmp_path, "accelerator,count,cost,price\nX,1,4500,2\n")
     with pytest.raises(DataError, match="4500 USD per hour in `cost`"):
         prices.calibrate([path], Options(columns={field: "cost"}))
+
+
+def test_prices_per_thousand_tokens_are_refused_and_can_be_told(tmp_path):
+    rows = "mini,0.00015,0.0006\nbig,0.0025,0.01\nmiddle,0.001,0.004\n"  # USD per 1,000 tokens
+    path = written(tmp_path, HEADER + rows)
+    with pytest.raises(DataError, match="half of the output prices are above") as caught:
+        prices.calibrate([path], Options())
+    problem = caught.value.problems[0]
+    assert problem.code == "CAL008"
+    assert "USD per token here" in str(problem.hint)
+    told = prices.calibrate([path], Options(settings={"per": "1000"}))
+    assert told.fragment["models"]["mini"]["api"]["output_usd_per_mtok"] == pytest.approx(0.6)
+    assert told.fragment["models"]["big"]["api"]["input_usd_per_mtok"] == pytest.approx(2.5)
+    alone = written(tmp_path, HEADER + "o1-pro,1.5e-4,6e-4\n")  # as dear as that
+    kept = prices.calibrate([alone], Options(settings={"per": "1"}))
+    assert kept.fragment["models"]["o1_pro"]["api"]["output_usd_per_mtok"] == 600
+
+
+def test_a_missing_column_of_prices_is_named_with_its_unit(tmp_path):
+    path = written(tmp_path, "model,input,output\nm,1e-6,2e-6\n")
+    with pytest.raises(DataError, match=r"no column was found for input \(USD per input token\)"):
+        prices.calibrate([path], Options())
+
+
+def test_a_model_that_no_list_has_is_told_by_its_nearest_name():
+    with pytest.raises(DataError) as caught:
+        run("litellm_prices.csv", models="gpt5")
+    assert str(caught.value.problems[0].hint) == "did you mean `gpt-5`?"
+    with pytest.raises(DataError) as caught:
+        run("litellm_prices.csv", models="gpt-5", provider="deepseek")
+    assert "another provider" in str(caught.value.problems[0].hint)
+
+
+def test_a_check_says_nothing_of_what_neither_list_has():
+    found = run("gpu_prices.csv")
+    check = prices.check(found, [DATA / "gpu_prices.csv"], Options())
+    assert "model_prices" not in check
+    assert check["gpu_prices"]["compared"] > 0

@@ -52,6 +52,7 @@ def choose(
     given: Mapping[str, str],
     path: Path,
     needed: Sequence[str] = (),
+    meanings: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Find the column of each field: as ``given``, else the first alias in the header.
 
@@ -61,6 +62,7 @@ def choose(
         given: field → column, from ``--map``.
         path: the file, for messages.
         needed: fields that must be found.
+        meanings: field → what it is, with its unit, said where it was not found.
 
     Returns:
         field → column for those found.
@@ -82,9 +84,10 @@ def choose(
             found[field] = column
     missing = [field for field in needed if field not in found]
     if missing:
+        told = [f"{field} ({meanings[field]})" if meanings else field for field in missing]
         fail(
             "CAL005",
-            f"no column was found for {', '.join(missing)}",
+            f"no column was found for {', '.join(told)}",
             path,
             1,
             hint=f"name it with `--map {missing[0]}=COLUMN`; the file has {_listed(header)}",

@@ -17,6 +17,7 @@ import polars as pl
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration import reading, settings
+from allocate.models.calibration.cells import count
 from allocate.models.calibration.models import leaderboard, outcomes
 from allocate.models.calibration.result import Calibration, Options
 
@@ -114,8 +115,7 @@ def _runs(
         for run in runs
         if names & {run["model"].casefold(), leaderboard.base_name(run).casefold()}
     ]
-    if len(kept) < len(runs):
-        dropped["not asked for"] = len(runs) - len(kept)
+    count(dropped, "not asked for", len(runs) - len(kept))
     return kept
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from allocate.models.calibration.cells import count
 from allocate.models.calibration.models import leaderboard, power_law, tries
 from allocate.models.calibration.models.leaderboard import Family
 from allocate.models.calibration.result import COMPARED_NOTHING, Calibration
@@ -68,13 +69,11 @@ def check(
     }
     rows, others = [], leaderboard.families(runs)
     bare = sum(run["completion_tokens"] is None for run in runs)
-    if bare:
-        dropped["no token counts: nothing that a curve says"] = bare
+    count(dropped, "no token counts: nothing that a curve says", bare)
     for family in others:
         found = known.get(leaderboard.identity(family.runs[0]))
         if found is None:
-            reason = "a model that was not calibrated"
-            dropped[reason] = dropped.get(reason, 0) + len(family.runs)
+            count(dropped, "a model that was not calibrated", len(family.runs))
             continue
         counts = family.counts()
         base = found[1].counts()

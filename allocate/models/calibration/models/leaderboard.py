@@ -16,8 +16,9 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import mapping
+from allocate.models.calibration.cells import count, number
 from allocate.models.calibration.models import power_law
-from allocate.models.calibration.naming import shown, slug
+from allocate.models.calibration.naming import slug
 from allocate.models.calibration.private import without_paths
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.statistics import proportion
@@ -85,11 +86,10 @@ def read(
         row: dict[str, Any] = {"line": line}
         for name, column in columns.items():
             cell = raw[column]
-            row[name] = _text(cell) if name in _TEXTS else _number(cell, column, path, line)
+            row[name] = _text(cell) if name in _TEXTS else _amount(cell, column, path, line)
         row = dict.fromkeys(FIELDS) | row
         if not row["model"] or row["score"] is None or not row["tasks"]:
-            reason = "no model, score or number of tasks"
-            dropped[reason] = dropped.get(reason, 0) + 1
+            count(dropped, "no model, score or number of tasks")
             continue
         for name in ("score", "score_1"):
             if row[name] is not None and not 0 <= row[name] <= 100:
@@ -189,15 +189,8 @@ def _text(cell: Any) -> Any:
     return cell.replace("/", " ")
 
 
-def _number(cell: Any, column: str, path: Path, line: int) -> float | None:
-    if cell is None or not str(cell).strip():
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        fail("CAL006", f"`{shown(cell)}` in `{column}` is not a number", path, line)
-    if value < 0:
+def _amount(cell: Any, column: str, path: Path, line: int) -> float | None:
+    value = number(cell, column, path, line)
+    if value is not None and value < 0:
         fail("CAL006", f"`{column}` is negative", path, line)
     return value

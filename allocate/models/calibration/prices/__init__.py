@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from allocate.models.calibration import reading
+from allocate.models.calibration import reading, settings
 from allocate.models.calibration.naming import rounded, slug, unique_slugs
 from allocate.models.calibration.prices import apis, gpus
 from allocate.models.calibration.prices.found import Found, choose, gpu_prices, models
@@ -27,6 +27,7 @@ FIELDS = apis.FIELDS | gpus.FIELDS
 OPTIONS = {
     "models": "only these models, as a|b",
     "provider": "only offers of this provider",
+    "per": "tokens that the prices of a table are for, as 1e6; default 1, and refused if too high",
     "gpus": "only these GPU types, as a|b",
     "node": "GPUs of the instance that a GPU's price is taken from; default 8",
     "spot": "yes: spot prices of GPUs instead of on demand",
@@ -86,9 +87,12 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
     apart = [abs(own[name] / price - 1) for name, price in other.items() if name in own]
     if not off and not apart:
         calibration.notes.append(f"{COMPARED_NOTHING}: no model or GPU of it has a price here too")
-    return {
-        "model_prices": _spread(off) | {"changed": moved[:50]},
-        "gpu_prices": _spread(apart),
+    out: dict[str, Any] = {}
+    if calibration.state["models"] or found.offers or found.served:
+        out["model_prices"] = _spread(off) | {"changed": moved[:50]}
+    if own or other:
+        out["gpu_prices"] = _spread(apart)
+    return out | {
         "rows_dropped": found.dropped,
         "files": [s.to_dict() for s in found.sources],
     }
@@ -125,7 +129,9 @@ def _spread(off: list[float]) -> dict[str, Any]:
 
 def _read(paths: Sequence[Path], options: Options) -> Found:
     out = Found()
+    per = settings.number(options, "per", None, 1.0, 1e9)
     for path in paths:
+        before, slips = len(out.offers), out.dropped.get(apis.SLIP, 0)
         what = detects(path) or "table by its columns"
         if what not in out.formats:
             out.formats.append(what)
@@ -142,8 +148,10 @@ def _read(paths: Sequence[Path], options: Options) -> Found:
             if about_gpus:
                 out.gpus.append(gpus.offers(path, table, options.columns, out.dropped))
             else:
-                out.offers += apis.price_table(path, table, options.columns, out.dropped)
-        apis.check_units(len(out.offers), out.dropped, path)
+                out.offers += apis.price_table(path, table, options.columns, out.dropped, per or 1)
+        if per is None:
+            slips = out.dropped.get(apis.SLIP, 0) - slips
+            apis.check_units(out.offers[before:], slips, path)
         out.rows += count
         out.sources.append(reading.source(path, count))
     choose(out, options)

@@ -7,16 +7,17 @@ parameter are not looked at, and never reach a table, a message or a fragment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import polars as pl
 
 from allocate.errors import ConfigError, DataError, Problem
 from allocate.models.calibration import mapping, reading
-from allocate.models.calibration.naming import shown
+from allocate.models.calibration.cells import count, number
 from allocate.models.calibration.reading import fail
 
 FIELDS = {
@@ -46,7 +47,8 @@ TEXT_MODES = ("chat", "completion", "responses", "")
 DEAR = 0.005
 """USD per token above which a price is a slip, or in another unit: 5,000 per million."""
 SLIP = "more than 0.005 USD per token: a slip of the list"
-
+HIGH = 200.0
+"""USD per million output tokens: half of a list that is above it is in another unit."""
 
 MAX_CONFIG = 1 << 23
 """Bytes of a proxy's config."""
@@ -69,12 +71,22 @@ class Offer:
         return self.model if named else f"{self.provider}/{self.model}"
 
 
-def check_units(offers: int, dropped: Mapping[str, int], path: Path) -> None:
-    """Refuse a list most of whose prices are too high to be per token."""
-    slips = dropped.get(SLIP, 0)
-    if slips > offers:
-        hint = "prices are USD per token here; divide prices per million tokens by 1e6"
+def check_units(offers: Sequence[Offer], slips: int, path: Path) -> None:
+    """Refuse a list whose prices are too high to be per token.
+
+    Args:
+        offers: of the file.
+        slips: how many of its prices were left out as slips.
+        path: the file.
+    """
+    per = "`--option per=1000` or `per=1e6`"
+    hint = f"prices are USD per token here; of a table of prices per more tokens say {per}"
+    if slips > len(offers):
         fail("CAL008", f"{slips} prices are above {DEAR:g} USD per token", path, 1, hint=hint)
+    middle = 1e6 * median(offer.prices["output"] for offer in offers) if offers else 0.0
+    if middle > HIGH:
+        message = f"half of the output prices are above {middle:,.0f} USD per million tokens"
+        fail("CAL008", message, path, 1, hint=f"{hint}; `per=1` takes them as they are")
 
 
 def is_map(text: str) -> bool:
@@ -91,7 +103,7 @@ def price_map(path: Path, dropped: dict[str, int]) -> tuple[list[Offer], int]:
     document.pop("sample_spec", None)
     for model, entry in document.items():
         if not isinstance(entry, dict):
-            _count(dropped, "not a record of prices")
+            count(dropped, "not a record of prices")
             continue
         row = {
             field: next((entry[a] for a in names if a in entry), None)
@@ -104,54 +116,53 @@ def price_map(path: Path, dropped: dict[str, int]) -> tuple[list[Offer], int]:
 
 
 def price_table(
-    path: Path, table: pl.DataFrame, given: Mapping[str, str], dropped: dict[str, int]
-) -> list[Offer]:
-    """Read a table with a row a model."""
-    columns = mapping.choose(table.columns, ALIASES, given, path, ("model", "input", "output"))
+    path: Path, table: pl.DataFrame, given: Mapping[str, str], dropped: dict[str, int],
+    per: float = 1.0,
+) -> list[Offer]:  # fmt: skip
+    """Read a table with a row a model, whose prices are for ``per`` tokens.
+
+    Raises:
+        DataError: a column is missing, or a cell is no price.
+    """
+    needed = ("model", "input", "output")
+    columns = mapping.choose(table.columns, ALIASES, given, path, needed, FIELDS)
     out = []
     for line, row in enumerate(table.iter_rows(named=True), 2):
-        offer = _offer({f: row[c] for f, c in columns.items()}, path, line, dropped)
+        cells = {f: row[c] for f, c in columns.items()}
+        offer = _offer(cells, path, line, dropped, per)
         if offer is not None:
             out.append(offer)
     return out
 
 
 def _offer(
-    row: Mapping[str, Any], path: Path, line: int | None, dropped: dict[str, int]
+    row: Mapping[str, Any], path: Path, line: int | None, dropped: dict[str, int], per: float = 1.0
 ) -> Offer | None:
     model = str(row.get("model") or "").strip()
     mode = str(row.get("mode") or "").strip().casefold()
     if not model or mode not in TEXT_MODES:
-        _count(dropped, "not a text model")
+        count(dropped, "not a text model")
         return None
     prices = {}
     for name in PRICES:
         value = _price(row.get(name), name, path, line)
         if value is not None:
-            prices[name] = value
+            prices[name] = value / per
     if "input" not in prices or "output" not in prices:
-        _count(dropped, "no price for input and output tokens")
+        count(dropped, "no price for input and output tokens")
         return None
     if prices["input"] == prices["output"] == 0:
-        _count(dropped, "price of 0: free or not known")
+        count(dropped, "price of 0: free or not known")
         return None
     if max(prices.values()) > DEAR:
-        _count(dropped, SLIP)
+        count(dropped, SLIP)
         return None
     caps = [_price(row.get(name), name, path, line) for name in ("rpm", "tpm")]
     return Offer(model, str(row.get("provider") or ""), prices, caps[0], caps[1])
 
 
 def _price(value: Any, name: str, path: Path, line: int | None = None) -> float | None:
-    if value is None or value == "":
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not 0 <= number < float("inf"):
-        fail("CAL006", f"`{shown(value)}` is not a price or a rate cap ({name})", path, line)
-    return number
+    return number(value, name, path, line, 0.0, "a price or a rate cap")
 
 
 # --- LiteLLM's config.yaml --------------------------------------------------------------------
@@ -187,7 +198,7 @@ def config(path: Path, dropped: dict[str, int]) -> tuple[list[Served], int]:
             fail("CAL005", f"item {at + 1} of model_list has no litellm_params", path)
         name = entry.get("model_name")
         if not isinstance(name, str) or "*" in name:
-            _count(dropped, "a pattern of names, not a model")
+            count(dropped, "a pattern of names, not a model")
             continue
         info = entry.get("model_info")
         told = {**(info if isinstance(info, dict) else {}), **entry["litellm_params"]}
@@ -254,7 +265,3 @@ def match(served: Served, offers: Mapping[str, Offer]) -> Offer | None:
         if offer is not None:
             return offer
     return None
-
-
-def _count(dropped: dict[str, int], reason: str) -> None:
-    dropped[reason] = dropped.get(reason, 0) + 1

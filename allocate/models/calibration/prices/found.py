@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from allocate.errors import DataError, Problem
-from allocate.models.calibration import settings
+from allocate.models.calibration import cells, settings
 from allocate.models.calibration.naming import gpu_name, shown
 from allocate.models.calibration.prices import apis, gpus
 from allocate.models.calibration.result import Options, Source
@@ -34,8 +34,7 @@ class Found:
 
     def drop(self, reason: str, count: int) -> None:
         """Count rows that are not used."""
-        if count:
-            self.dropped[reason] = self.dropped.get(reason, 0) + count
+        cells.count(self.dropped, reason, count)
 
 
 def choose(found: Found, options: Options) -> None:
@@ -53,8 +52,10 @@ def choose(found: Found, options: Options) -> None:
     ]
     found.drop(NOT_ASKED, len(found.offers) - len(kept))
     if names is not None:
-        there = {name for o in kept for name in (o.model, o.sold)} | {s.name for s in found.served}
-        _all_there(names, there, "models")
+        served = {s.name for s in found.served}
+        there = {name for o in kept for name in (o.model, o.sold)} | served
+        every = {name for o in found.offers for name in (o.model, o.sold)} | served
+        _all_there(names, there, "models", every)
         left = [s for s in found.served if s.name not in names]
         found.drop(NOT_ASKED, sum(s.deployments for s in left))
         found.served = [s for s in found.served if s.name in names]
@@ -107,11 +108,22 @@ def gpu_prices(found: Found, options: Options) -> list[gpus.Price]:
     return kept
 
 
-def _all_there(wanted: set[str], there: set[str], setting: str) -> None:
-    """Refuse a name that no price list has: nothing of it would be in the answer."""
-    missing = wanted - there
+def _all_there(
+    wanted: set[str], there: set[str], setting: str, every: set[str] | None = None
+) -> None:
+    """Refuse a name that no price list has: nothing of it would be in the answer.
+
+    Args:
+        wanted: names that are asked for.
+        there: those that can be had.
+        setting: which asks.
+        every: those that the lists hold, of other providers too.
+    """
+    missing = sorted(wanted - there)
     if missing:
-        listed = ", ".join(shown(name) for name in sorted(missing)[:5])
+        listed = ", ".join(shown(name) for name in missing[:5])
         message = f"no price list has {listed}"
-        hint = nearest(next(iter(sorted(missing))), sorted(there))
+        hint = nearest(missing[0], sorted(every or there))
+        if every and missing[0] in every:
+            hint = "it is of another provider: leave out `--option provider=`"
         raise DataError([Problem("CAL009", message, f"--option {setting}", hint=hint)])

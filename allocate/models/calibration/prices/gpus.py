@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import mapping
+from allocate.models.calibration.cells import count, number
 from allocate.models.calibration.naming import gpu_name, shown
 from allocate.models.calibration.reading import fail
 
@@ -56,7 +57,7 @@ def offers(
     records = []
     for line, row in enumerate(table.iter_rows(named=True), 2):
         values = {
-            field: _number(row[column], column, path, line)
+            field: number(row[column], column, path, line, 0.0, "a price")
             for field, column in columns.items()
             if field not in ("gpu", "provider")
         }
@@ -64,8 +65,7 @@ def offers(
         each, reason = _each(values)
         spot = values.get("spot_usd_per_gpu_h")
         if not name or not (each or spot):
-            reason = reason or "no GPU named, or no price"
-            dropped[reason] = dropped.get(reason, 0) + 1
+            count(dropped, reason or "no GPU named, or no price")
             continue
         _not_dear(each, columns.get("usd_per_gpu_h") or columns.get("usd_per_h", ""), path, line)
         _not_dear(spot, columns.get("spot_usd_per_gpu_h", ""), path, line)
@@ -117,15 +117,3 @@ def prices(found: pl.DataFrame, node: float, spot: bool) -> list[Price]:
             Price(name, chosen["gpu"][0], cheapest, *span, all_sizes.height, chosen["provider"][0])
         )
     return out
-
-
-def _number(cell: object, column: str, path: Path, line: int) -> float | None:
-    if cell is None or not str(cell).strip():
-        return None
-    try:
-        value = float(str(cell))
-    except ValueError:
-        value = np.nan
-    if not 0 <= value < np.inf:
-        fail("CAL006", f"`{shown(cell)}` in `{column}` is not a price", path, line)
-    return value

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from allocate.models.calibration import mapping, reading, settings
-from allocate.models.calibration.naming import shown
+from allocate.models.calibration.cells import count, number
 from allocate.models.calibration.reading import fail
 from allocate.models.calibration.result import Options, Source
 from allocate.models.calibration.training import formats
@@ -70,7 +70,7 @@ def _kind(table: pl.DataFrame, options: Options) -> str | None:
 def _law(path: Path, table: pl.DataFrame) -> dict[str, float]:
     out = {}
     for line, (name, value) in enumerate(table.select("parameter", "value").iter_rows(), 2):
-        out[str(name)] = number(value, "value", path, line)
+        out[str(name)] = number(value, "value", path, line, endless=True)
     return {k: v for k, v in out.items() if v is not None}
 
 
@@ -89,15 +89,14 @@ def _rows(
         row: dict[str, Any] = {"line": line}
         for name, column in columns.items():
             cell = raw[column]
-            row[name] = number(cell, column, path, line) if name in NUMBERS else cell
+            row[name] = number(cell, column, path, line, endless=True) if name in NUMBERS else cell
         asked = all(
             name not in options.settings or name not in row or row[name] == options.settings[name]
             for name in ("algorithm", "benchmark", "run")
         )
         missing = any(row.get(name) is None for name in needed) and what != "training hours"
         if missing or not asked:
-            reason = "an empty cell" if missing else "another run, algorithm or benchmark"
-            dropped[reason] = dropped.get(reason, 0) + 1
+            count(dropped, "an empty cell" if missing else "another run, algorithm or benchmark")
             continue
         out.append(row)
     _shares(out, path)
@@ -117,19 +116,6 @@ def _shares(rows: list[dict[str, Any]], path: Path) -> None:
         for row in rows:
             if row.get("score") is not None:
                 row["score"] /= 100
-
-
-def number(cell: Any, column: str, path: Path, line: int) -> float | None:
-    """Read a number; ``inf`` is one, an empty cell is None."""
-    if cell is None or not str(cell).strip():
-        return None
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if math.isnan(value):
-        fail("CAL006", f"`{shown(cell)}` in `{column}` is not a number", path, line)
-    return value
 
 
 def bases(options: Options, found: Tables) -> dict[str, float]:
