@@ -57,7 +57,7 @@ def halves(path: Path) -> dict[str, Any]:
 
 def correlations(path: Path) -> dict[str, Any]:
     """How often two halves' correlations differ by no more than their intervals together."""
-    table = outcomes.read(path, reading.read_table(path), {})
+    table = outcomes.read(path, reading.read_table(path), {}).frame
     held: dict[str, list[bool]] = {}
     for seed in range(DRAWS):
         first = np.random.default_rng(seed).random(table.height) < 0.5

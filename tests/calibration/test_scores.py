@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from allocate.errors import DataError
-from allocate.models.calibration import models
+from allocate.models.calibration import models, prices, training
 from allocate.models.calibration.result import Options
 
 DATA = Path(__file__).parents[1] / "data" / "models"
@@ -97,3 +97,36 @@ def test_models_beyond_what_a_config_holds_are_named(tmp_path):
 def test_tokens_without_first_tries_or_prompts_are_a_use(tmp_path):
     found = board(tmp_path, "a,diff,100,,60,9000,1\n")
     assert found.fragment["models"]["a"]["reference_tokens"] == {"edit": 90.0}
+
+
+ALL = Path(__file__).parents[1] / "data"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "settings"),
+    [(models, f"models/{name}", {}) for name in ("aider.csv", "routellm.csv", "routerarena.csv")]
+    + [(models, "models/aider.csv", {"models": "gpt-5|o3-mini"}),
+       (models, "models/routellm.csv", {"models": "gpt4"}),
+       (prices, "prices/gpu_prices.csv", {}), (prices, "prices/gpu_prices.csv", {"gpus": "H100"}),
+       (prices, "prices/litellm_config.yaml", {}), (prices, "prices/price_map.json", {}),
+       (prices, "prices/litellm_prices.csv", {"models": "gpt-5"}),
+       (training, "training/law.csv", {"size": "32B"}),
+       (training, "training/staleness.csv", {"base": "29.3"})],
+)  # fmt: skip
+def test_rows_used_and_dropped_are_the_rows_there_are(kind, name, settings):
+    found = kind.calibrate([ALL / name], Options(settings=settings))
+    rows = sum(source.rows for source in found.sources)
+    assert found.rows_used > 0
+    assert found.rows_used + sum(found.rows_dropped.values()) == rows
+
+
+def test_rows_of_long_outcomes_are_counted_as_rows(tmp_path):
+    path = tmp_path / "long.csv"
+    lines = [f"{m},{q},{int(q % 3 == 0)}" for q in range(20) for m in ("a", "b")]
+    path.write_text("model,query,correct\n" + "\n".join([*lines, "a,20,", "c,20,1"]) + "\n")
+    found = models.calibrate([path], Options())
+    assert (found.rows_used, sum(found.rows_dropped.values())) == (41, 1)
+    some = models.calibrate([path], Options(settings={"models": "A"}))
+    assert (some.rows_used, some.rows_dropped["not asked for"]) == (20, 21)
+    with pytest.raises(DataError, match="no outcome is of aa"):
+        models.calibrate([path], Options(settings={"models": "aa"}))

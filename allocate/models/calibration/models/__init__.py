@@ -60,8 +60,8 @@ def calibrate(paths: Sequence[Path], options: Options) -> Calibration:
         dropped: dict[str, int] = {}
         runs = _runs(tables, options, dropped, True)
         return curves.calibrate(runs, dropped, sources, recognised, options)
-    frames = [outcomes.read(path, table, options.columns) for path, table in tables]
-    return rates.calibrate(pl.concat(frames, how="diagonal"), sources, recognised, options)
+    read = [outcomes.read(path, table, options.columns) for path, table in tables]
+    return rates.calibrate(read, sources, recognised, options)
 
 
 def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def check(calibration: Calibration, paths: Sequence[Path], options: Options) -> 
         out = held_out.check(calibration, _runs(tables, options, dropped, False), dropped)
         out["rows_dropped"] = dropped
     else:
-        frames = [outcomes.read(path, table, options.columns) for path, table in tables]
+        frames = [outcomes.read(path, table, options.columns).frame for path, table in tables]
         out = rates.check(calibration, pl.concat(frames, how="diagonal"))
     return out | {"files": [s.to_dict() for s in sources]}
 

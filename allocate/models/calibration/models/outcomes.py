@@ -7,7 +7,8 @@ query is never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,33 @@ def wide_models(header: list[str]) -> dict[str, str]:
     return out
 
 
-def read(path: Path, table: pl.DataFrame, given: Mapping[str, str]) -> pl.DataFrame:
-    """Return columns class, query and one column of scores a model (null: not asked)."""
+@dataclass(frozen=True)
+class Outcomes:
+    """What one file holds.
+
+    ``frame`` has columns class, query and one column of scores a model (null: not asked).
+    ``by_model`` counts the rows of a long table that have a score; None of a wide one.
+    """
+
+    frame: pl.DataFrame
+    rows: int
+    by_model: Mapping[str, int] | None = None
+
+    def used(self, models: Sequence[str]) -> int:
+        """Rows that say something of some models."""
+        if self.by_model is not None:
+            return sum(self.by_model.get(model, 0) for model in models)
+        there = [model for model in models if model in self.frame.columns]
+        known = pl.any_horizontal(pl.col(there).is_not_null())
+        return self.frame.filter(known).height if there else 0
+
+
+def read(path: Path, table: pl.DataFrame, given: Mapping[str, str]) -> Outcomes:
+    """Read the scores of a file.
+
+    Raises:
+        DataError: a column is missing, or scores are none from 0 to 1.
+    """
     columns = mapping.choose(table.columns, ALIASES, given, path)
     models = {} if "correct" in given else wide_models(table.columns)
     kind = pl.lit("all") if "class" not in columns else pl.col(columns["class"]).fill_null("")
@@ -61,14 +87,17 @@ def read(path: Path, table: pl.DataFrame, given: Mapping[str, str]) -> pl.DataFr
     if models:
         query = pl.col(columns["query"]) if "query" in columns else pl.col("__line").cast(pl.String)
         out = [_scores(named, column, model, path) for model, column in models.items()]
-        return named.select(pl.col("__class").alias("class"), query.alias("query"), *out)
+        frame = named.select(pl.col("__class").alias("class"), query.alias("query"), *out)
+        return Outcomes(frame, table.height)
     needed = mapping.choose(table.columns, ALIASES, given, path, ("model", "correct", "query"))
     long = named.select(
         pl.col("__class").alias("class"), pl.col(needed["query"]).alias("query"),
         pl.col(needed["model"]).fill_null("").alias("model"),
         _scores(named, needed["correct"], "score", path),
     )  # fmt: skip
-    return long.pivot("model", index=["class", "query"], values="score", aggregate_function="mean")
+    scored = long.drop_nulls("score").group_by("model").len()
+    wide = long.pivot("model", index=["class", "query"], values="score", aggregate_function="mean")
+    return Outcomes(wide, table.height, dict(scored.iter_rows()))
 
 
 def _scores(table: pl.DataFrame, column: str, name: str, path: Path) -> pl.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import polars as pl
 
 from allocate.errors import DataError, Problem
 from allocate.models.calibration import settings
+from allocate.models.calibration.cells import count
 from allocate.models.calibration.grounds import ground
 from allocate.models.calibration.models import outcomes
 from allocate.models.calibration.naming import rounded, unique_slugs
@@ -24,25 +25,38 @@ from allocate.models.calibration.statistics import compared, proportion
 
 
 def calibrate(
-    frame: pl.DataFrame, sources: list[Source], recognised: str, options: Options
+    read: Sequence[outcomes.Outcomes], sources: list[Source], recognised: str, options: Options
 ) -> Calibration:
-    """Count what each model solves, by class, and how failures go together."""
-    models = [m for m in outcomes.models_of(frame) if frame[m].count()]
+    """Count what each model solves, by class, and how failures go together.
+
+    Args:
+        read: what the files hold.
+        sources: the files.
+        recognised: their formats.
+        options: may name ``models``.
+
+    Raises:
+        DataError: no file has an outcome, or one of a model that is asked for.
+    """
+    frame = pl.concat([part.frame for part in read], how="diagonal")
+    every = [m for m in outcomes.models_of(frame) if frame[m].count()]
+    models = every
+    if not every:
+        raise DataError([Problem("CAL007", "no outcome can be used", sources[0].name)])
     wanted = settings.several(options, "models")
     if wanted is not None:
-        models = [m for m in models if m in wanted]
-    if not models:
-        raise DataError([Problem("CAL007", "no outcome can be used", sources[0].name)])
+        settings.all_there("models", wanted, every, "no outcome is of")
+        names = {name.casefold() for name in wanted}
+        models = [m for m in every if m.casefold() in names]
     frame = frame.select("class", "query", *models)
     asked = frame.filter(pl.any_horizontal(pl.col(models).is_not_null()))
-    dropped = {"no outcome of any model, or a score outside 0 to 1": frame.height - asked.height}
+    used, dropped = _counted(read, models, every)
     table, pairs = outcomes.by_class(asked), outcomes.correlations(asked)
     out = Calibration(
-        "models", recognised, asked.height, {k: n for k, n in dropped.items() if n},
-        [], {"success_by_class": table}, {}, sources,
+        "models", recognised, used, dropped, [], {"success_by_class": table}, {}, sources,
         [
             "outcomes say nothing about tokens: each model is a constant, not a curve",
-            "quality_by_class.csv has the columns of a class table; it lacks rates and values",
+            "models-quality_by_class.csv has the columns of a class table, without rates and values",
         ],
         state={"by_class": table, "models": models},
     )  # fmt: skip
@@ -65,6 +79,19 @@ def calibrate(
     names = {m: f"quality.{slugs[m]}" for m in models if m in quality.columns}
     out.tables["quality_by_class"] = quality.rename({"class": "name"} | names)
     return out
+
+
+def _counted(
+    read: Sequence[outcomes.Outcomes], models: Sequence[str], every: Sequence[str]
+) -> tuple[int, dict[str, int]]:
+    """Rows of all files that are used, and the others by reason."""
+    used = sum(part.used(models) for part in read)
+    known = sum(part.used(every) for part in read)
+    dropped: dict[str, int] = {}
+    count(dropped, "not asked for", known - used)
+    reason = "no outcome of any model, or a score outside 0 to 1"
+    count(dropped, reason, sum(part.rows for part in read) - known)
+    return used, dropped
 
 
 def _correlations(pairs: pl.DataFrame, slugs: Mapping[str, str]) -> list[Parameter]:
