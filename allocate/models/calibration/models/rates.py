@@ -56,7 +56,7 @@ def calibrate(
         "models", recognised, used, dropped, [], {"success_by_class": table}, {}, sources,
         [
             "outcomes say nothing about tokens: each model is a constant, not a curve",
-            "models-quality_by_class.csv has the columns of a class table, without rates and values",
+            "models-quality_by_class.csv has a class table's columns, without rates and values",
         ],
         state={"by_class": table, "models": models},
     )  # fmt: skip
