@@ -52,10 +52,11 @@ def column(rows: list[dict[str, str]], name: str) -> np.ndarray:
 
 
 def aider(model: str) -> dict[str, float]:
-    """Score after one and two tries; tokens and seconds per case."""
+    """Cases of the run; score after one and two tries; tokens and seconds per case."""
     row = next(r for r in table("aider_polyglot") if r["model"] == model)
     cases = float(row["test_cases"])
     out = {
+        "cases": cases,
         "first": float(row["pass_rate_1"]) / 100,
         "second": float(row["pass_rate_2"]) / 100,
         "seconds": float(row["seconds_per_case"]),

@@ -31,7 +31,6 @@ from allocate.models.calibration.trace.arrivals import quantile_interval  # noqa
 
 TERMS = ("alpha_ms", "beta_ms", "gamma_ms_per_ktok", "delta_ms_per_ktok")
 OF = ("batch", "batch", "context_tokens", "prompt_tokens")
-EXERCISES = 225
 Entries = dict[str, dict[str, Any]]
 Ends = tuple[float, float, float]
 
@@ -128,31 +127,32 @@ def bursts(names: list[str], counts: np.ndarray, table: str) -> Entries:
 # --- models ----------------------------------------------------------------------------------
 
 
-def share(score: float) -> Ends:
+def share(row: dict[str, float]) -> Ends:
     """A score of the board, as it is published, with its counting error."""
-    return (score, *proportion(round(score * EXERCISES), EXERCISES)[1:])
+    score, cases = row["second"], row["cases"]
+    return (score, *proportion(round(score * cases), cases)[1:])
 
 
 def points(name: str, rows: list[dict[str, float]]) -> Entries:
     """Heights of a model's success points."""
-    value, low, high = zip(*(share(r["second"]) for r in rows), strict=True)
-    found = about("share solved, Wilson interval", EXERCISES)
+    value, low, high = zip(*map(share, rows), strict=True)
+    found = about("share solved, Wilson interval", min(r["cases"] for r in rows))
     entry = ground(list(value), list(low), list(high), "1", found, most=1.0)
     return {f"models.{name}.success.points": entry | {"source": source("aider_polyglot")}}
 
 
 def wrong(name: str, row: dict[str, float], tied: str | None) -> Entries:
     """Wrong actions are a share of failures: they fall as the score rises."""
-    value, low, high = (derive.WRONG_PER_FAILURE * (1 - s) for s in share(row["second"]))
-    found = about("failures, Wilson interval; their share that does harm is assumed", EXERCISES)
+    value, low, high = (derive.WRONG_PER_FAILURE * (1 - s) for s in share(row))
+    found = about("failures, Wilson interval; their share that does harm is assumed", row["cases"])
     entry = ground(value, high, low, "1", found, correlation={tied: -1.0} if tied else None, most=1)
     return {f"models.{name}.wrong_action_rate": entry | {"source": source("aider_polyglot")}}
 
 
-def saturating(name: str, one: float, ceiling: float) -> Entries:
+def saturating(name: str, one: dict[str, float], best: dict[str, float]) -> Entries:
     """Ceiling and scale of a curve through one score, by the delta method."""
-    at = np.array([one, ceiling])
-    spread = np.array([(h - low) / 2 for _, low, h in map(share, at)])
+    at = np.array([one["second"], best["second"]])
+    spread = np.array([(h - low) / 2 for _, low, h in map(share, (one, best))])
 
     def scale(q: np.ndarray) -> float:
         return -1 / math.log(1 - q[0] / q[1])
@@ -164,14 +164,14 @@ def saturating(name: str, one: float, ceiling: float) -> Entries:
     paths = [f"models.{name}.success.{field}" for field in ("ceiling", "scale")]
     tied = correlations(paths, covariance)
     half = np.sqrt(np.diag(covariance))
-    found = about("two scores of the board, Wilson intervals", 2 * EXERCISES)
+    found = about("two scores of the board, Wilson intervals", one["cases"] + best["cases"])
     value = scale(at)
     return {
         path: ground(
             v, max(v - h, 0.0), v + h, "1", found, correlation=tied[path], normal=True, most=most
         )
         | {"source": source("aider_polyglot")}
-        for path, v, h, most in zip(paths, (ceiling, value), half, (1.0, math.inf), strict=True)
+        for path, v, h, most in zip(paths, (at[1], value), half, (1.0, math.inf), strict=True)
     }
 
 
@@ -265,7 +265,7 @@ def coding_agent() -> Entries:
     chat, reasoner = (derive.aider(f"DeepSeek-V3.2-Exp ({e})") for e in ("Chat", "Reasoner"))
     qwen, best = (derive.aider(name) for name in derive.QWEN_RUNS)
     out = points("gpt5", [low, medium, high]) | points("deepseek", [chat, reasoner])
-    out |= saturating("qwen", qwen["second"], best["second"])
+    out |= saturating("qwen", qwen, best)
     for name, row in (("gpt5", medium), ("deepseek", reasoner)):
         out |= wrong(name, row, f"models.{name}.success.points")
     out |= wrong("qwen", qwen, None)

@@ -97,3 +97,9 @@ def test_known_step_times_lie_in_their_intervals(monkeypatch: pytest.MonkeyPatch
     INTERVALS.derive.lane.cache_clear()
     assert held.min() >= binom.ppf(0.01, tries, 0.9), held / tries
     assert held.max() <= binom.ppf(0.999, tries, 0.9), held / tries
+
+
+def test_scores_are_counted_over_the_cases_of_their_own_run() -> None:
+    entries = INTERVALS.intervals("fleet")
+    assert entries["models.large.success.points"]["rows"] == 224  # as the table has it
+    assert entries["models.small.success.points"]["rows"] == 225
