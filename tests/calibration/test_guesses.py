@@ -86,3 +86,13 @@ def test_a_kind_that_brings_nothing_to_the_config_says_why(tmp_path):
     [line] = draft.measured
     assert line.startswith("prices: nothing that a config holds, from 51 rows; 51 models have")
     assert "--option models=" in line
+
+
+def test_a_gpu_that_has_a_price_only_is_no_endless_supply(tmp_path):
+    board = tmp_path / "board.csv"
+    board.write_text("model,test_cases,pass_rate_2\na,225,60\n")
+    config, draft = joined(
+        tmp_path, (models, board, {}), (prices, "prices/gpu_prices.csv", {"gpus": "H100"})
+    )
+    assert config.gpus["h100_sxm"].available == 8
+    assert "no lane of h100_sxm was calibrated" in draft.assumed["gpus.*.available"]

@@ -232,13 +232,25 @@ def _uses(whole: dict[str, Any], draft: Draft) -> dict[str, Any]:
 def _machines(whole: dict[str, Any], kinds: dict[str, Any], draft: Draft) -> None:
     deployments = whole.get("deployments") or {}
     gpus = whole.get("gpus") or {}
-    for gpu in sorted({str(d["gpu"]) for d in deployments.values() if "gpu" in d}):
+    used = sorted({str(d["gpu"]) for d in deployments.values() if "gpu" in d})
+    for gpu in used:
         given = gpus.get(gpu) or {}
         if "available" not in given:
             draft.put(("gpus", gpu, "available"), GPUS, "one node; put what you have")
         if "price_usd_per_h" not in given:
-            why = "no GPU price was calibrated; 0 if it is paid already"
+            why = (
+                f"no GPU price was calibrated: {GPU_USD_PER_H:g} USD is a guess for any type; 0 if "
+                "it is paid already"
+            )
             draft.put(("gpus", gpu, "price_usd_per_h"), GPU_USD_PER_H, why)
+    unused = [gpu for gpu in gpus if gpu not in used and "available" not in gpus[gpu]]
+    for gpu in unused:
+        draft.put(("gpus", gpu, "available"), GPUS)
+    if unused:
+        draft.assumed["gpus.*.available"] = (
+            f"no lane of {', '.join(unused)} was calibrated, so nothing runs there: calibrate "
+            "lanes; one node each, put what you have"
+        )
     burst = parameter(kinds.get("trace"), "burstiness")
     if burst:
         bare = [name for name, given in deployments.items() if "burst_headroom" not in given]
